@@ -1,0 +1,221 @@
+"""Settings: read once, frozen, each with its source.
+
+A setting `processes` is given as an argument of `Deck(processes=4)`, else as `app.config["JOBDECK_PROCESSES"]`, else as
+the environment variable `JOBDECK_PROCESSES`, else it has its default. `jobdeck check` prints all of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .core.log_entry import LEVELS
+from .core.times import parse_span, parse_timeout
+from .errors import ConfigurationError
+
+PREFIX = "JOBDECK_"
+DEFAULT_QUEUE = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting with its parsed value; `sources` says for each where it came from."""
+
+    home: Path
+    database_url: str
+    job_types: tuple[str, ...]
+    queues: Mapping[str, str]
+    processes: int
+    lease_s: float
+    stop_grace_s: float
+    timeout_s: float | None
+    log_level: str
+    durability: str
+    pages_prefix: str
+    api_prefix: str
+    base_url: str | None
+    sources: Mapping[str, str]
+
+    @property
+    def default_queue(self) -> str:
+        """The queue of whoever names none: the first configured one."""
+        return next(iter(self.queues))
+
+    @property
+    def files_folder(self) -> Path:
+        """Where the files that runs make are kept."""
+        return self.home / "files"
+
+    @property
+    def token_path(self) -> Path:
+        """Where the first administrator's API token is written."""
+        return self.home / "token"
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    def shown(self) -> list[tuple[str, str, str]]:
+        """(name, value, source) of every setting, with the password of the database URL hidden."""
+        rows = []
+        for field in fields(self):
+            if field.name != "sources":
+                value = getattr(self, field.name)
+                text = _without_password(value) if field.name == "database_url" else _show(value)
+                rows.append((PREFIX + field.name.upper().removesuffix("_S"), text, self.sources[field.name]))
+        return rows
+
+
+def resolve(
+    arguments: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Settings from arguments, else a host's config, else the environment; ConfigurationError names a bad one."""
+    given = dict(arguments or {})
+    unknown = sorted(given.keys() - _PARSERS.keys())
+    if unknown:
+        known = ", ".join(_PARSERS)
+        raise ConfigurationError(f"There is no setting {unknown[0]!r}; the settings are {known}.")
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name, (parse, default) in _PARSERS.items():
+        raw, source = _find(name, given, config or {}, os.environ if environ is None else environ)
+        sources[_field(name)] = source
+        try:
+            values[_field(name)] = parse(default if source == "default" else raw)
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(f"{PREFIX}{name.upper()} (from {source}): {error}") from None
+    if not values["database_url"]:
+        values["database_url"] = f"sqlite:///{values['home'] / 'jobdeck.db'}"
+    return Settings(sources=sources, **values)
+
+
+def _find(
+    name: str, arguments: Mapping[str, Any], config: Mapping[str, Any], environ: Mapping[str, str]
+) -> tuple[Any, str]:
+    key = PREFIX + name.upper()
+    if arguments.get(name) is not None:
+        return arguments[name], "argument"
+    if config.get(key) is not None:
+        return config[key], "app.config"
+    if environ.get(key):
+        return environ[key], "environment"
+    return None, "default"
+
+
+def _field(name: str) -> str:
+    return f"{name}_s" if name in ("lease", "stop_grace", "timeout") else name
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else value
+    return tuple(item.strip() if isinstance(item, str) else item for item in items if item)
+
+
+def _queues(value: Any) -> Mapping[str, str]:
+    """`{"default": "Default"}`, or names separated by commas, or `name=Title` pairs → name to title."""
+    if isinstance(value, str):
+        value = dict((item.partition("=")[0], item.partition("=")[2]) for item in _names(value))
+    if not isinstance(value, Mapping):
+        value = {name: "" for name in value}
+    if not value:
+        raise ValueError("name at least one queue")
+    queues = {}
+    for name, told in value.items():
+        title = told.get("title", "") if isinstance(told, Mapping) else told
+        if not isinstance(name, str) or not 1 <= len(name) <= 64 or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+            raise ValueError(f"{name!r} cannot name a queue: use letters, digits, '-', '_' and '.'")
+        queues[name] = title or name.replace("_", " ").replace("-", " ").capitalize()
+    return queues
+
+
+def _integer(low: int, high: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        number = int(value)
+        if not low <= number <= high:
+            raise ValueError(f"{number} is out of range; give {low} to {high}")
+        return number
+
+    return parse
+
+
+def _seconds(low: float, high: float) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        seconds = parse_span(value).total_seconds()
+        if not low <= seconds <= high:
+            raise ValueError(f"{value!r} is out of range; give {low:g} to {high:g} seconds")
+        return seconds
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        for choice in choices:
+            if str(value).lower() == choice.lower():
+                return choice
+        raise ValueError(f"{value!r} is not one of {', '.join(choices)}")
+
+    return parse
+
+
+def _url_prefix(value: Any) -> str:
+    path = "/" + str(value).strip("/")
+    if path == "/":
+        raise ValueError("a prefix needs at least one path segment, such as '/administration'")
+    return path
+
+
+def _base_url(value: Any) -> str | None:
+    if not value:
+        return None
+    parts = urlsplit(str(value))
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError(f"{value!r} is no base URL; write one such as 'https://repository.example'")
+    return str(value).rstrip("/")
+
+
+def _database_url(value: Any) -> str:
+    url = str(value)
+    if url.startswith(("postgresql://", "postgres://")):
+        url = "postgresql+psycopg://" + url.partition("://")[2]
+    if url and not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("use sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+    if url in ("sqlite:///", "sqlite:///:memory:"):
+        raise ValueError("an in-memory database cannot be shared between processes; name a file")
+    return url
+
+
+_PARSERS: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "home": (lambda value: Path(value).expanduser().absolute(), "instance/jobdeck"),
+    "database_url": (_database_url, ""),
+    "job_types": (_names, ()),
+    "queues": (_queues, DEFAULT_QUEUE),
+    "processes": (_integer(1, 256), 2),
+    "lease": (_seconds(1, 3600), 30),
+    "stop_grace": (_seconds(0, 3600), 10),
+    "timeout": (parse_timeout, None),
+    "log_level": (_one_of(*LEVELS), "DEBUG"),
+    "durability": (_one_of("normal", "full"), "normal"),
+    "pages_prefix": (_url_prefix, "/administration"),
+    "api_prefix": (_url_prefix, "/api"),
+    "base_url": (_base_url, None),
+}
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={title}" for name, title in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(str(getattr(item, "__name__", item)) for item in value)
+    return "none" if value is None else str(value)
+
+
+def _without_password(url: str) -> str:
+    password = urlsplit(url).password
+    return url.replace(f":{password}@", ":…@") if password else url

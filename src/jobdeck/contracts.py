@@ -1,0 +1,67 @@
+"""The sockets: what a part must offer to be plugged in. One page; no implementation lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from .core.principal import Principal
+
+
+class Clock(Protocol):
+    """Where time comes from, so that tests can give their own."""
+
+    def now_us(self) -> int:
+        """Microseconds since 1970, UTC."""
+        ...
+
+
+class ArgumentSchema(Protocol):
+    """What arguments a job type takes. Forms, REST and CLI read only `json_schema()`."""
+
+    @property
+    def last_success_fields(self) -> tuple[str, ...]:
+        """Names of arguments that, left empty, get the start of the last successful run."""
+        ...
+
+    def load(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Typed values of JSON `data`, defaults filled in; InvalidInput with one entry a wrong field."""
+        ...
+
+    def dump(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON form of loaded values, as it is stored."""
+        ...
+
+    def restore(self, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """What the task is called with, from what was stored."""
+        ...
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema 2020-12 of an object; each property with title, default, description where known."""
+        ...
+
+    def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """`data` with secret values hidden, fit to be shown."""
+        ...
+
+
+class Authenticator(Protocol):
+    """Tells who makes a request, in a host's own way (`Deck.init_app(app, authenticator=…)`)."""
+
+    def principal(self, request: Any) -> Principal | None:
+        """The principal of a Flask request, or None when nobody is signed in."""
+        ...
+
+
+class Application(Protocol):
+    """What a worker's template process loads: the job types and the context that their tasks need."""
+
+    @property
+    def registry(self) -> Any:
+        """The `definitions.registry.Registry` of all job types."""
+        ...
+
+    def context(self) -> AbstractContextManager[Any]:
+        """Entered around every attempt (a Flask application context, or nothing)."""
+        ...

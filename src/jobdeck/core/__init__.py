@@ -1,0 +1,1 @@
+"""Foundation: values and rules. No I/O, never reads the clock, standard library only."""

@@ -1,0 +1,247 @@
+"""The run at hand, as the task's code sees it: `current_run` and `track`.
+
+A child executes one run at a time, so the run at hand belongs to the process: threads that a task starts
+see it too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..core.file import check_media_type, check_name
+from ..core.principal import Principal
+from ..core.text import one_line
+from ..errors import OutsideRun, RunStopped
+from .order import Order
+from .page import Page
+from .recorder import FILE, PROGRESS, Recorder
+
+T = TypeVar("T")
+PROGRESS_EVERY_S = 0.1
+_MESSAGE_LIMIT = 500
+
+
+class RunContext:
+    """What a child knows about the run it executes."""
+
+    def __init__(self, order: Order, recorder: Recorder, page: Page, files_folder: Path) -> None:
+        self.order = order
+        self.arguments: Mapping[str, Any] = {}
+        self._recorder = recorder
+        self._page = page
+        self._folder = files_folder
+        self._outputs: list[OutputFile] = []
+        self._progress: tuple[int, int | None, str | None] | None = None
+        self._said: tuple[int, int | None, str | None] | None = None
+        self._say_after = 0.0
+
+    @property
+    def should_stop(self) -> bool:
+        return self._page.is_asked_to_stop(self.order.number)
+
+    def progress(self, done: int, total: int | None, message: str | None) -> None:
+        """Remember the progress, and tell it unless it was told a moment ago."""
+        self._progress = (done, total, message)
+        now = time.monotonic()
+        if now >= self._say_after:
+            self._say_after = now + PROGRESS_EVERY_S
+            self.flush()
+
+    def flush(self) -> None:
+        """Tell the latest progress."""
+        if self._progress is not None and self._progress != self._said:
+            self._said = self._progress
+            self._recorder.say(PROGRESS, self.order.number, *self._progress)
+
+    def open_output(self, name: str, media_type: str | None) -> OutputFile:
+        """A new file of this run, under a path of jobdeck's choosing."""
+        order = self.order
+        path = f"{order.run_id}/{order.attempt}-{order.fence}/{os.urandom(8).hex()}"
+        place = self._folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        output = OutputFile(place, check_name(name), check_media_type(media_type), path, self)
+        self._outputs.append(output)
+        return output
+
+    def keep(self, output: OutputFile, size: int, sha256: str) -> None:
+        """Tell of a file that is complete."""
+        at_us = time.time_ns() // 1000
+        self._recorder.say(
+            FILE, self.order.number, output.name_shown, output.media_type, size, sha256, output.path, at_us
+        )
+
+    def close(self) -> None:
+        """End of the attempt: tell the last progress, drop outputs that nobody closed."""
+        self.flush()
+        for output in self._outputs:
+            output.discard()
+
+
+class OutputFile(io.BufferedRandom):
+    """A binary file being written; `close` (or the end of its `with` block) adds it to the run's files.
+
+    When the `with` block raises, the file is discarded.
+    """
+
+    def __init__(self, place: Path, name: str, media_type: str, path: str, context: RunContext) -> None:
+        super().__init__(io.FileIO(place.with_suffix(".part"), "w+b"))
+        self.name_shown = name
+        self.media_type = media_type
+        self.path = path
+        self._place = place
+        self._context = context
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.flush()
+        size = self.seek(0, os.SEEK_END)
+        self.seek(0)
+        sha256 = hashlib.file_digest(self, "sha256").hexdigest()
+        os.fsync(self.fileno())
+        super().close()
+        self._part.rename(self._place)
+        self._context.keep(self, size, sha256)
+
+    def discard(self) -> None:
+        """Close without keeping anything; nothing happens after `close`."""
+        if not self.closed:
+            super().close()
+            self._part.unlink(missing_ok=True)
+
+    def __exit__(self, kind: Any, *details: Any) -> None:
+        if kind is not None:
+            self.discard()
+        self.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.discard()
+
+    @property
+    def _part(self) -> Path:
+        return self._place.with_suffix(".part")
+
+
+_active: RunContext | None = None
+
+
+@contextlib.contextmanager
+def executing(context: RunContext) -> Iterator[None]:
+    """Make `context` the run at hand."""
+    global _active
+    _active = context
+    try:
+        yield
+    finally:
+        _active = None
+        context.close()
+
+
+class CurrentRun:
+    """The run that executes this code. Everything here raises OutsideRun when there is none."""
+
+    @property
+    def id(self) -> str:
+        """The run's UUID."""
+        return self._context.order.run_id
+
+    @property
+    def job_id(self) -> str | None:
+        """The UUID of the job that was run, None for a run without one."""
+        return self._context.order.job_id
+
+    @property
+    def type(self) -> str | None:
+        """The job type's id, None for a plain function."""
+        return self._context.order.type
+
+    @property
+    def attempt(self) -> int:
+        """Which try this is, from 1."""
+        return self._context.order.attempt
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The keyword arguments that the task was called with."""
+        return self._context.arguments
+
+    @property
+    def tenant(self) -> str:
+        """The tenant the run belongs to."""
+        return self._context.order.tenant
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who started the run."""
+        order = self._context.order
+        if order.principal_id is None:
+            return None
+        return Principal(
+            id=order.principal_id, name=order.principal_name or order.principal_id, tenant=order.tenant
+        )
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether somebody asked this run to stop, or its time is up."""
+        return self._context.should_stop
+
+    def check_stop(self) -> None:
+        """RunStopped when the run should stop."""
+        if self._context.should_stop:
+            raise RunStopped("The run was asked to stop.")
+
+    def progress(self, done: int, total: int | None = None, message: str | None = None) -> None:
+        """Tell how far the run is; RunStopped when it should stop.
+
+        Call it as often as you like: it is passed on ten times a second at most. ValueError for negative numbers.
+        """
+        context = self._context
+        if context.should_stop:
+            raise RunStopped("The run was asked to stop.")
+        done, total = int(done), None if total is None else int(total)
+        if done < 0 or (total is not None and total < 0):
+            raise ValueError("progress is told in numbers of 0 or more")
+        context.progress(done, total, None if message is None else one_line(str(message), _MESSAGE_LIMIT))
+
+    def open_output(self, name: str, media_type: str | None = None) -> OutputFile:
+        """A binary file to write; once closed it can be downloaded from the run's page.
+
+        `name` is 1 to 200 characters without slashes (ValueError); the same name again replaces the earlier file. A
+        `with` block that raises discards the file.
+        """
+        return self._context.open_output(name, media_type)
+
+    @property
+    def _context(self) -> RunContext:
+        if _active is None:
+            raise OutsideRun("No run is executing this code; current_run works only inside a task that jobdeck runs.")
+        return _active
+
+
+current_run = CurrentRun()
+
+
+def track(items: Iterable[T], total: int | None = None, message: str | None = None) -> Iterator[T]:
+    """Iterate over `items`, telling the run's progress and stopping it where that was asked (RunStopped).
+
+    `total` defaults to `len(items)` where there is one. Outside a run this only iterates.
+    """
+    if _active is None:
+        yield from items
+        return
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    done = 0
+    current_run.progress(done, total, message)
+    for item in items:
+        yield item
+        done += 1
+        current_run.progress(done, total, message)

@@ -1,0 +1,32 @@
+"""What a child says to its supervisor: one JSON array a line, written through at once.
+
+Nothing is buffered here, so that what was said survives a SIGKILL; the supervisor gathers lines into batches. The
+first item names the kind, the second is the run's number in its child, so that a straggling thread of an
+earlier run cannot speak for a later one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import Any
+
+LOG, PROGRESS, FILE, ENDED, RETURNED = "l", "p", "f", "e", "r"
+
+
+class Recorder:
+    """Writes messages about the run at hand; safe to use from any thread of the child."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lock = threading.Lock()
+        self._encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+    def say(self, *message: Any) -> None:
+        """Send one message."""
+        line = (self._encode(message) + "\n").encode("utf-8", "backslashreplace")
+        with self._lock:
+            rest = memoryview(line)
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]

@@ -1,0 +1,80 @@
+"""A child: executes the runs it is sent, one after another, until its orders end or it should be replaced."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from ..contracts import Application
+from ..executor.attempt import Workshop
+from ..executor.order import Order
+from ..executor.page import Page
+from ..executor.recorder import RETURNED, Recorder
+
+RUNS_LIMIT = 20_000
+GROWTH_LIMIT = 256 * 1024 * 1024
+_LOOK_AT_MEMORY_EVERY = 64
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def work(
+    application: Application, orders: int, messages: int, page_fd: int, *, files_folder: Path, log_level: int
+) -> NoReturn:
+    """Serve orders read from the descriptor `orders`; never returns."""
+    status = 1
+    try:
+        page, recorder = Page(page_fd), Recorder(messages)
+        workshop = Workshop(application, recorder, page, files_folder, log_level)
+        _serve(workshop, page, recorder, orders)
+        status = 0
+    except BrokenPipeError:
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _serve(workshop: Workshop, page: Page, recorder: Recorder, orders: int) -> None:
+    health = _Health()
+    rest = b""
+    while chunk := os.read(orders, 1 << 16):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            order = Order.of_line(line)
+            if not page.begin(order.number, time.monotonic_ns() // 1000):
+                recorder.say(RETURNED, order.number)
+                continue
+            workshop.execute(order)
+            if health.is_spent():
+                return
+
+
+class _Health:
+    """Whether this process is still as good as a new one."""
+
+    def __init__(self) -> None:
+        self._runs = 0
+        self._base = _resident_bytes()
+
+    def is_spent(self) -> bool:
+        """After a run: did it leave threads or subprocesses behind, or have runs added up to too much memory?"""
+        self._runs += 1
+        if self._runs >= RUNS_LIMIT or threading.active_count() > 1 or _has_subprocesses():
+            return True
+        look = self._runs % _LOOK_AT_MEMORY_EVERY == 1
+        return look and _resident_bytes() - self._base > GROWTH_LIMIT
+
+
+def _has_subprocesses() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _resident_bytes() -> int:
+    with open("/proc/self/statm", "rb") as statm:
+        return int(statm.read().split()[1]) * _PAGE_BYTES

@@ -1,0 +1,49 @@
+"""Processes as the kernel knows them, so that a recycled process id is never taken for the process it was."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+from pathlib import Path
+
+from ..core.worker import WorkerInfo
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends; exits when that has happened already.
+
+    The kernel means the parent's *thread* that started this process, so parents start children from their main thread.
+    """
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def host_name() -> str:
+    """This host's name."""
+    return socket.gethostname()
+
+
+def boot_id() -> str:
+    """Changes at every boot of the host."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def started_ticks(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot; None when there is no such process (or only a zombie)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    after_name = stat.rpartition(")")[2].split()
+    return None if after_name[0] in ("Z", "X") else int(after_name[19])
+
+
+def is_dead(worker: WorkerInfo) -> bool:
+    """Whether a worker of this host is gone."""
+    return worker.boot_id != boot_id() or started_ticks(worker.pid) != worker.pid_started

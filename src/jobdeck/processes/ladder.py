@@ -1,0 +1,56 @@
+"""How running work is ended, step by step: ask, SIGTERM at half the grace period, SIGKILL at its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from ..core.outcome import Outcome, OutcomeKind
+from ..services.lifecycle import LOST_MESSAGE
+
+
+class Cause(Enum):
+    """Why a running run is being ended."""
+
+    STOP = "stop"
+    TIMEOUT = "timeout"
+    SHUTDOWN = "shutdown"
+
+
+class Step(Enum):
+    """What is due for a run that was asked to end."""
+
+    WAIT = 0
+    TERMINATE = 1
+    KILL = 2
+
+
+@dataclass(slots=True)
+class Ending:
+    """One run being ended: since when (monotonic seconds), with how much grace, how far the ladder was climbed."""
+
+    cause: Cause
+    since: float
+    grace: float
+    climbed: Step = Step.WAIT
+
+    def due(self, now: float) -> Step:
+        """The highest step due and not yet taken; WAIT when there is none."""
+        waited = now - self.since
+        step = Step.KILL if waited >= self.grace else Step.TERMINATE if waited >= self.grace / 2 else Step.WAIT
+        return step if step.value > self.climbed.value else Step.WAIT
+
+    def judge(self, outcome: Outcome, timeout_s: float | None) -> None:
+        """What the outcome of a run is that was asked to end: what finished by itself keeps its verdict."""
+        if outcome.kind not in (OutcomeKind.ERROR, OutcomeKind.STOPPED):
+            return
+        if self.cause is Cause.TIMEOUT:
+            outcome.kind = OutcomeKind.TIMEOUT
+            outcome.message = f"The run took longer than its timeout of {timeout_s:g} seconds."
+        elif self.cause is Cause.SHUTDOWN:
+            outcome.kind = OutcomeKind.LOST
+            outcome.message = LOST_MESSAGE
+        else:
+            outcome.kind = OutcomeKind.STOPPED
+            outcome.message = None
+        outcome.traceback = None

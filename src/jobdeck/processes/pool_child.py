@@ -1,0 +1,139 @@
+"""One child as its supervisor sees it: what it was sent, what it has begun, and how it is being ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections import deque
+from typing import Any
+
+from ..executor.order import order_line
+from ..executor.page import Page
+from ..services.holder import Claim
+from .ladder import Ending
+
+WINDOW_LIMIT = 256
+WORK_AHEAD_US = 20_000
+_READ_SIZE = 1 << 18
+
+
+class PoolChild:
+    """A child process. `runs` holds what it was sent and has not ended, the one at work first."""
+
+    def __init__(self, orders: int, messages: int, page: Page) -> None:
+        self.pid = 0
+        self.pidfd = -1
+        self.messages = messages
+        self.orders = orders
+        self.page = page
+        self.runs: deque[tuple[int, Claim]] = deque()
+        self.recalled: set[int] = set()
+        self.window = 1
+        self.ending: Ending | None = None
+        self.retired = False
+        self.told_begun = 0
+        self._last_number = 0
+        self._outgoing = bytearray()
+        self._incoming = b""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it may be sent runs."""
+        return self.pid > 0 and not (self.retired or self.ending or self.recalled)
+
+    @property
+    def room(self) -> int:
+        """How many more runs it should hold now; refilled when half of its window is free."""
+        held = len(self.runs)
+        return self.window - held if self.is_ready and held <= self.window // 2 else 0
+
+    def at_work(self) -> tuple[int, Claim] | None:
+        """The run that has begun and not ended."""
+        if self.runs and self.runs[0][0] <= self.page.begun:
+            return self.runs[0]
+        return None
+
+    def send(self, claim: Claim) -> None:
+        """Queue an order; `flush` writes it."""
+        self._last_number += 1
+        self.runs.append((self._last_number, claim))
+        self._outgoing += order_line(self._last_number, claim)
+
+    def flush(self) -> bool:
+        """Write what the pipe takes; whether something is left."""
+        while self._outgoing:
+            try:
+                written = os.write(self.orders, self._outgoing)
+            except BlockingIOError:
+                return True
+            except BrokenPipeError:
+                self._outgoing.clear()
+                return False
+            del self._outgoing[:written]
+        return False
+
+    def receive(self) -> list[list[Any]]:
+        """All messages that have arrived."""
+        chunks = [self._incoming]
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self.messages, _READ_SIZE):
+                chunks.append(chunk)
+        if len(chunks) == 1:
+            return []
+        *lines, self._incoming = b"".join(chunks).split(b"\n")
+        found: list[list[Any]] = json.loads(b"[" + b",".join(lines) + b"]")
+        return found
+
+    def pop(self, number: int) -> Claim | None:
+        """Take the run of this number off, wherever it stands; None when it is not held."""
+        for position, (held, claim) in enumerate(self.runs):
+            if held == number:
+                del self.runs[position]
+                return claim
+        return None
+
+    def recall(self) -> list[Claim]:
+        """Take back every run that has not begun."""
+        if len(self.runs) < 1 or self.recalled:
+            return []
+        limit = self.page.begun
+        begun = max(limit, self.page.recall(limit))
+        taken = [(number, claim) for number, claim in self.runs if number > begun]
+        for number, _ in taken:
+            self.recalled.add(number)
+        self.runs = deque((number, claim) for number, claim in self.runs if number <= begun)
+        if not taken:
+            self.page.allow()
+        return [claim for _, claim in taken]
+
+    def answered(self, number: int) -> Claim | None:
+        """The child left a run alone: the claim when it was not known to be taken back."""
+        known = number in self.recalled
+        self.recalled.discard(number)
+        if not self.recalled:
+            self.page.allow()
+        return None if known else self.pop(number)
+
+    def learn(self, took_us: int) -> None:
+        """Adapt how far ahead this child is sent work: twice as far while runs are short, never above 20 ms."""
+        fits = WORK_AHEAD_US // max(took_us, 1)
+        self.window = max(1, min(self.window * 2, fits, WINDOW_LIMIT))
+
+    def terminate(self) -> None:
+        """Ask by signal."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it and everything it started. Safe until it is reaped: its id cannot be another's before."""
+        self.retired = True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let go of descriptors and memory."""
+        for fd in (self.orders, self.messages, self.pidfd):
+            os.close(fd)
+        self.page.close()

@@ -1,0 +1,77 @@
+"""The template process: loads the application once and forks children that are ready to work.
+
+It holds no database connection and runs no threads, so a fork is safe and takes milliseconds. It does not reap a child before
+the supervisor says so: until then the kernel keeps the process id, and killing the group cannot hit a stranger.
+
+Spoken over one socket, a JSON object a message:
+  supervisor → template  {"spawn": true} + descriptors (orders to read, messages to write, page) · {"reap": pid}
+  template → supervisor  {"types": {id: options}} · {"error": text} · {"spawned": pid} + pidfd · {"reaped": pid, "status": n}
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from ..contracts import Application
+from ..errors import JobdeckError
+from . import child
+from .identity import die_with_parent
+
+MESSAGE_LIMIT = 1 << 20
+
+
+def serve(control: socket.socket, load: Callable[[], Application], files_folder: Path, log_level: int) -> None:
+    """Load the application, tell its job types, then fork whenever asked; returns when the supervisor is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        application = load()
+        types = {job_type.id: job_type.options() for job_type in application.registry}
+    except JobdeckError as error:
+        _send(control, {"error": str(error)})
+        return
+    if threading.active_count() > 1:
+        print("jobdeck: the application starts threads when it is imported; jobs may not see them", file=sys.stderr)
+    gc.collect()
+    gc.freeze()
+    _send(control, {"types": types})
+    _fork_on_demand(control, application, files_folder, log_level)
+
+
+def _fork_on_demand(
+    control: socket.socket, application: Application, files_folder: Path, log_level: int
+) -> None:
+    while True:
+        text, fds, _, _ = socket.recv_fds(control, MESSAGE_LIMIT, 3)
+        if not text:
+            return
+        message = json.loads(text)
+        if "reap" in message:
+            _, status = os.waitpid(message["reap"], 0)
+            _send(control, {"reaped": message["reap"], "status": status})
+            continue
+        template = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            os.setsid()
+            die_with_parent(template)
+            child.work(application, *fds, files_folder=files_folder, log_level=log_level)
+        for fd in fds:
+            os.close(fd)
+        pidfd = os.pidfd_open(pid)
+        _send(control, {"spawned": pid}, pidfd)
+        os.close(pidfd)
+
+
+def _send(control: socket.socket, message: object, *fds: int) -> None:
+    text = json.dumps(message).encode()
+    socket.send_fds(control, [text], fds)

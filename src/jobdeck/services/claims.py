@@ -1,0 +1,105 @@
+"""The gate: a run is executed only by whoever won its claim. One transaction carries all that a worker has to say.
+
+`exchange` writes what happened since the last time (log entries, progress, files, ended runs) and claims the next
+runs; the statements are in `store.claims`, ended runs go through the door (`services.lifecycle`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..core.outcome import Outcome
+from ..store import claims, files, logs
+from ..store.claims import ClaimQuery, claim_query
+from ..store.database import Database
+from . import lifecycle
+from .holder import Claim, Holder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Report:
+    """What a worker has to say, gathered since its last exchange. Rows are as `store` takes them."""
+
+    begun: list[tuple[Claim, int, int]] = field(default_factory=list)
+    """(claim, started_at in microseconds, process id)"""
+    progress: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    files: list[tuple[Any, ...]] = field(default_factory=list)
+    log_heads: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    log_entries: list[tuple[Any, ...]] = field(default_factory=list)
+    ended: list[tuple[Claim, Outcome]] = field(default_factory=list)
+    released: list[Claim] = field(default_factory=list)
+    alive: list[Claim] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.ended or self.log_entries or self.progress or self.begun or self.files or self.released
+            or self.alive
+        )  # fmt: skip
+
+
+class Claims:
+    """The gate as one worker uses it."""
+
+    def __init__(
+        self, database: Database, holder: Holder, queues: Sequence[str], types: Sequence[str]
+    ) -> None:
+        self._database = database
+        self._holder = holder
+        self._query: ClaimQuery = claim_query(queues, types, is_sqlite=database.is_sqlite)
+
+    def exchange(self, report: Report, wanted: int, now_us: int) -> tuple[list[Claim], set[str]]:
+        """Write the report, win up to `wanted` claims; also the ids of runs that are held no more.
+
+        StoreError leaves nothing written; the same report can be given again.
+        """
+        with self._database.write() as connection:
+            stale = self._write(connection, report, now_us)
+            won = claims.claim(connection, self._query, self._holder.id, now_us, wanted) if wanted else []
+        return [Claim.of_row(row) for row in won], stale
+
+    def stops_requested(self) -> dict[str, int]:
+        """Runs of this worker that somebody asked to stop: id → fence."""
+        with self._database.read() as connection:
+            return {row.id: row.fence for row in claims.stops_requested(connection, self._holder.id)}
+
+    def _write(self, connection: Connection, report: Report, now_us: int) -> set[str]:
+        owner = self._holder.id
+        if report.begun:
+            claims.begin(connection, [(at, c.id, owner, c.fence) for c, at, _ in report.begun])
+            claims.record_attempts(connection, [self._open_attempt(*one) for one in report.begun])
+        if report.log_entries:
+            self._append_logs(connection, report)
+        if report.progress:
+            claims.progress(connection, list(report.progress.values()))
+        if report.files:
+            files.add(connection, report.files)
+        if report.alive:
+            claims.beat(connection, [(now_us, c.id, owner, c.fence) for c in report.alive])
+        if report.released:
+            lifecycle.release(connection, self._holder, report.released, now_us)
+        return lifecycle.finish(connection, self._holder, report.ended) if report.ended else set()
+
+    def _append_logs(self, connection: Connection, report: Report) -> None:
+        """A log store that fails costs the lines, never the run."""
+        heads, entries = report.log_heads, report.log_entries
+        try:
+            with connection.begin_nested():
+                if logs.move_heads(connection, list(heads.values())) != len(heads):
+                    held = claims.held_fences(connection, list(heads), self._holder.id)
+                    entries = [entry for entry in entries if entry[0] in held]
+                logs.append(connection, entries)
+        except SQLAlchemyError as error:
+            logger.error("%d log lines could not be kept: %s", len(entries), str(error).splitlines()[0])
+
+    def _open_attempt(self, claim: Claim, started_us: int, pid: int) -> tuple[Any, ...]:
+        holder = self._holder
+        return (claim.id, claim.attempt, claim.tenant, claim.fence, holder.id, holder.host, holder.boot_id,
+                pid, started_us, None, None, None, None, None)  # fmt: skip

@@ -1,0 +1,61 @@
+"""Who holds runs, and what a won claim says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A worker as claims know it: an id that is new at every start, and the host it lives on."""
+
+    id: str
+    host: str
+    boot_id: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Claim:
+    """A won claim. `fence` goes into every write about the run; `log_seq` is its last log entry's number.
+
+    `arguments` and `positional` are JSON text, handed on unparsed. `subject` is what remembers its last runs: the
+    job, or the type of a run without a job.
+    """
+
+    id: str
+    tenant: str
+    fence: int
+    attempt: int
+    type: str | None
+    function: str | None
+    arguments: str
+    positional: str | None
+    timeout_s: float | None
+    job_id: str | None
+    principal_id: str | None
+    principal_name: str | None
+    log_seq: int
+
+    @property
+    def subject(self) -> str | None:
+        return self.job_id or self.type
+
+    @classmethod
+    def of_row(cls, row: Any) -> Claim:
+        """From a row of `store.claims`."""
+        return cls(
+            id=row.id,
+            tenant=row.tenant,
+            fence=row.fence,
+            attempt=row.attempt,
+            type=row.type,
+            function=row.function,
+            arguments=row.arguments,
+            positional=row.positional,
+            timeout_s=row.timeout_s,
+            job_id=row.job_id,
+            principal_id=row.principal_id,
+            principal_name=row.principal_name,
+            log_seq=row.log_seq,
+        )

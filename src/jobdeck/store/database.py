@@ -1,0 +1,161 @@
+"""One database, SQLite or PostgreSQL: connections, transactions, and the schema's version.
+
+Every transaction that may write begins as a writer (SQLite: BEGIN IMMEDIATE; upgrading a reader fails at once with
+"database is locked" whatever the busy timeout). A connection is opened on first use, never by importing or constructing,
+so that a process which forks children can hold a `Database` without holding a connection.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, text
+
+from ..config import Settings
+from ..errors import SchemaOutdated, StoreError
+from .schema import HEAD, VERSION_TABLE
+
+BUSY_TIMEOUT_MS = 15_000
+_SQLITE_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = {synchronous}",
+    f"busy_timeout = {BUSY_TIMEOUT_MS}",
+    "journal_size_limit = 67108864",
+    "temp_store = MEMORY",
+)
+
+
+class Database:
+    """The database of one deck. Thread-safe; a forked child must call `forget` before its first use."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.is_sqlite = settings.is_sqlite
+        self._writer = threading.Lock()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine, made on first use."""
+        if self.is_sqlite:
+            return self._sqlite_engine()
+        return create_engine(
+            self._settings.database_url, paramstyle="format", pool_size=10, max_overflow=60, pool_pre_ping=True
+        )
+
+    @cached_property
+    def path(self) -> Path | None:
+        """The SQLite file, or None."""
+        database = self.engine.url.database
+        return Path(database) if self.is_sqlite and database else None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading; what it sees is one snapshot on SQLite."""
+        with _plain_errors(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: committed at the end of the block, rolled back when it raises."""
+        if not self.is_sqlite:
+            with _plain_errors(), self.engine.begin() as connection:
+                yield connection
+            return
+        with self._writer, _plain_errors(), self.engine.connect() as connection:
+            connection.info["writer"] = True
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                connection.info["writer"] = False
+
+    def forget(self) -> None:
+        """Let go of connections inherited by a fork, without closing the parent's."""
+        self._writer = threading.Lock()
+        if "engine" in self.__dict__:
+            self.engine.dispose(close=False)
+
+    def close(self) -> None:
+        """Close every pooled connection; the next use opens new ones."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()
+
+    def schema_version(self) -> str | None:
+        """The version of the tables, or None when there are none."""
+        if self.path is not None and not self.path.exists():
+            return None
+        with self.read() as connection:
+            try:
+                return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+            except (exc.OperationalError, exc.ProgrammingError):
+                if _reachable(connection):
+                    return None
+                raise
+
+    def check_schema(self) -> None:
+        """SchemaOutdated unless the tables are of this program's version."""
+        found = self.schema_version()
+        if found != HEAD:
+            state = "has no jobdeck tables" if found is None else f"has tables of version {found}, not {HEAD}"
+            raise SchemaOutdated(f"The database {state}; run `jobdeck db upgrade`.")
+
+    def durability(self) -> str:
+        """What a commit survives, as the database itself reports it."""
+        with self.read() as connection:
+            if self.is_sqlite:
+                level = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
+                return {1: "normal (process crash; power loss may forget the last moments)"}.get(
+                    level, "full (process crash and power loss)"
+                )
+            on = connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
+            return f"synchronous_commit={on}"
+
+    def _sqlite_engine(self) -> Engine:
+        engine = create_engine(
+            self._settings.database_url,
+            pool_size=10,
+            max_overflow=80,
+            connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+        )
+        synchronous = self._settings.durability.upper()
+
+        @event.listens_for(engine, "connect")
+        def configure(connection: Any, record: Any) -> None:
+            connection.isolation_level = None
+            for pragma in _SQLITE_PRAGMAS:
+                connection.execute(f"PRAGMA {pragma.format(synchronous=synchronous)}").close()
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("writer") else "BEGIN")
+
+        return engine
+
+
+def make_folder(path: Path) -> None:
+    """Make a private folder with its parents; StoreError in plain words when that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(f"not writable: {path}")
+    except OSError as error:
+        raise StoreError(f"The folder {path} cannot be used: {error.strerror or error}.") from None
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except exc.OperationalError as error:
+        raise StoreError(f"The database cannot serve: {str(error.orig).splitlines()[0]}") from error
+
+
+def _reachable(connection: Connection) -> bool:
+    connection.rollback()
+    return connection.execute(text("SELECT 1")).scalar() == 1

@@ -1,0 +1,76 @@
+"""Log entries: appending them under a fence, reading them by cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from ..core.log_entry import LogEntry
+from . import rows
+from .statements import Rows, execute_many
+from .tables import log_entries, runs
+
+_HEAD = "UPDATE jobdeck_run SET log_seq = ? WHERE id = ? AND status = 'RUNNING' AND owner = ? AND fence = ?"
+_APPEND = """
+INSERT INTO jobdeck_log_entry (run_id, seq, tenant, attempt, at, level, logger, message, fields)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def move_heads(connection: Connection, heads: Rows) -> int:
+    """Take the numbers up to a new head: rows of (log_seq, id, owner, fence). How many runs were still held."""
+    return execute_many(connection, _HEAD, heads)
+
+
+def append(connection: Connection, entries: Rows) -> None:
+    """Insert entries under numbers that `move_heads` took in this transaction."""
+    execute_many(connection, _APPEND, entries)
+
+
+def after(
+    connection: Connection, tenant: str, run_id: str, seq: int, limit: int, level: int
+) -> Sequence[LogEntry]:
+    """Entries above the cursor `seq` of at least `level`, in order."""
+    query = _of_run(tenant, run_id, level).where(log_entries.c.seq > seq)
+    return _entries(connection, query.order_by(log_entries.c.seq).limit(limit))
+
+
+def newest(connection: Connection, tenant: str, run_id: str, limit: int, level: int) -> Sequence[LogEntry]:
+    """The last `limit` entries of at least `level`, in order."""
+    query = _of_run(tenant, run_id, level).order_by(log_entries.c.seq.desc()).limit(limit)
+    return _entries(connection, query)[::-1]
+
+
+def search(
+    connection: Connection, tenant: str, run_ids: Sequence[str], words: Sequence[str], cursor: Any, limit: int
+) -> tuple[Sequence[LogEntry], int]:
+    """Entries of these runs that hold all words, oldest first after `cursor` (run id, seq), and how many there are."""
+    query = select(log_entries).where(log_entries.c.tenant == tenant, log_entries.c.run_id.in_(run_ids))
+    for word in words:
+        query = query.where(log_entries.c.message.icontains(word, autoescape=True))
+    counted = query.with_only_columns(log_entries.c.seq).limit(limit * 10 + 1).subquery()
+    total = connection.execute(select(func.count()).select_from(counted)).scalar_one()
+    if cursor is not None:
+        run_id, seq = cursor
+        query = query.where(
+            (log_entries.c.run_id > run_id) | ((log_entries.c.run_id == run_id) & (log_entries.c.seq > seq))
+        )
+    query = query.order_by(log_entries.c.run_id, log_entries.c.seq).limit(limit)
+    return _entries(connection, query), total
+
+
+def head(connection: Connection, tenant: str, run_id: str) -> int | None:
+    """The number of the last entry of a run, 0 without one; None for an unknown run."""
+    query = select(runs.c.log_seq).where(runs.c.id == run_id, runs.c.tenant == tenant)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def _of_run(tenant: str, run_id: str, level: int) -> Any:
+    query = select(log_entries).where(log_entries.c.run_id == run_id, log_entries.c.tenant == tenant)
+    return query.where(log_entries.c.level >= level) if level > 0 else query
+
+
+def _entries(connection: Connection, query: Any) -> list[LogEntry]:
+    return [rows.log_entry(row) for row in connection.execute(query)]

@@ -1,0 +1,177 @@
+"""Runs: making, reading, stopping and deleting them. What a worker writes stands in `store.claims`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, update
+
+from ..core.filters import COUNT_LIMIT, Page, RunFilter
+from ..core.run import CANCELLING, WAITING, Run, Status
+from . import files, rows
+from .statements import Rows, execute_many
+from .tables import attempts, last_runs, log_entries, run_events, runs
+from .tables import files as files_table
+
+_ENQUEUE = """
+INSERT INTO jobdeck_run (id, tenant, job_id, type, function, title, arguments, positional, queue, trigger,
+    principal_id, principal_name, status, available_at, created_at, timeout_s)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'QUEUED', ?, ?, ?)
+"""
+
+
+def enqueue(connection: Connection, new: Rows) -> None:
+    """Insert queued runs; rows in the order of the columns of `_ENQUEUE`, without the status."""
+    execute_many(connection, _ENQUEUE, new)
+
+
+def get(connection: Connection, tenant: str, run_id: str, job_id: str | None = None) -> Run | None:
+    """One run with its files, or None; with `job_id` only a run of that job."""
+    query = select(runs).where(runs.c.id == run_id, runs.c.tenant == tenant)
+    if job_id is not None:
+        query = query.where(runs.c.job_id == job_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else rows.run(row, tuple(files.of_runs(connection, [run_id]).get(run_id, ())))
+
+
+def newest(
+    connection: Connection, tenant: str, wanted: RunFilter, page: Page, now_us: int
+) -> tuple[list[Run], int, bool]:
+    """A page of runs from newest to oldest, the number of all (counted to `COUNT_LIMIT`), whether more follow."""
+    query = _matching(tenant, wanted, now_us)
+    total = connection.execute(
+        select(func.count()).select_from(query.with_only_columns(runs.c.id).limit(COUNT_LIMIT + 1).subquery())
+    ).scalar_one()
+    if page.before is not None:
+        query = query.where(runs.c.id < page.before)
+    found = connection.execute(
+        query.order_by(runs.c.id.desc()).offset(page.offset).limit(page.size + 1)
+    ).fetchall()
+    shown = found[: page.size]
+    made = files.of_runs(connection, [row.id for row in shown])
+    return (
+        [rows.run(row, tuple(made.get(row.id, ()))) for row in shown],
+        min(total, COUNT_LIMIT),
+        len(found) > page.size,
+    )
+
+
+def by_ids(connection: Connection, tenant: str, run_ids: Iterable[str]) -> dict[str, Run]:
+    """These runs without their files."""
+    found = connection.execute(select(runs).where(runs.c.id.in_(list(run_ids)), runs.c.tenant == tenant))
+    return {row.id: rows.run(row) for row in found}
+
+
+def last_success(connection: Connection, tenant: str, subject: str) -> int | None:
+    """When the newest successful run of a job (or, by its id, of a type) started."""
+    query = (
+        select(runs.c.started_at)
+        .join(last_runs, last_runs.c.run_id == runs.c.id)
+        .where(last_runs.c.subject == subject, last_runs.c.status == Status.SUCCESS, runs.c.tenant == tenant)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def last_of_subject(connection: Connection, tenant: str, subject: str) -> dict[str, Run]:
+    """The newest run in each final status, by lower-case status name."""
+    query = (
+        select(runs)
+        .join(last_runs, last_runs.c.run_id == runs.c.id)
+        .where(last_runs.c.subject == subject, runs.c.tenant == tenant)
+    )
+    return {row.status.lower(): rows.run(row) for row in connection.execute(query)}
+
+
+def cancel_queued(connection: Connection, tenant: str, run_id: str, by: str, reason: str | None, now: int) -> int:
+    """QUEUED → CANCELLED(stopped); 1 when it was still queued."""
+    return connection.execute(
+        update(runs)
+        .where(runs.c.id == run_id, runs.c.tenant == tenant, runs.c.status == Status.QUEUED)
+        .values(
+            status=Status.CANCELLED,
+            reason="stopped",
+            stop_requested_at=now,
+            stop_requested_by=by,
+            stop_reason=reason,
+            ended_at=now,
+        )
+    ).rowcount
+
+
+def request_stop(connection: Connection, tenant: str, run_id: str, by: str, reason: str | None, now: int) -> int:
+    """Ask a running run to stop, once; 1 when this was the first request."""
+    return connection.execute(
+        update(runs)
+        .where(
+            runs.c.id == run_id,
+            runs.c.tenant == tenant,
+            runs.c.status == Status.RUNNING,
+            runs.c.stop_requested_at.is_(None),
+        )
+        .values(stop_requested_at=now, stop_requested_by=by, stop_reason=reason)
+    ).rowcount
+
+
+def delete_final(connection: Connection, tenant: str, run_id: str) -> int:
+    """Delete a finished run with all that hangs on it in the database; 1 when there was one."""
+    gone = connection.execute(
+        delete(runs).where(
+            runs.c.id == run_id,
+            runs.c.tenant == tenant,
+            runs.c.status.not_in([Status.QUEUED, Status.RUNNING]),
+        )
+    ).rowcount
+    if gone:
+        for table in (attempts, run_events, log_entries, files_table, last_runs):
+            connection.execute(delete(table).where(table.c.run_id == run_id))
+    return gone
+
+
+def attempts_of(connection: Connection, run_id: str) -> Sequence[Any]:
+    """All attempts of a run, first to last."""
+    query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
+    return [rows.attempt(row) for row in connection.execute(query)]
+
+
+def count_waiting(connection: Connection, tenant: str) -> int:
+    """How many runs are queued, counted to `COUNT_LIMIT`."""
+    query = select(runs.c.id).where(runs.c.status == Status.QUEUED, runs.c.tenant == tenant).limit(COUNT_LIMIT)
+    return connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+
+
+def _matching(tenant: str, wanted: RunFilter, now_us: int) -> Select[Any]:
+    query = select(runs).where(runs.c.tenant == tenant)
+    if wanted.job_id is not None:
+        query = query.where(runs.c.job_id == wanted.job_id)
+    if wanted.type is not None:
+        query = query.where(runs.c.type == wanted.type)
+    if wanted.queue is not None:
+        query = query.where(runs.c.queue == wanted.queue)
+    if wanted.statuses:
+        query = query.where(or_(*(_shown_as(status, now_us) for status in wanted.statuses)))
+    if wanted.text:
+        # Only the newest matches are searched, so that a rare word costs no scan of the whole history.
+        searched = query.with_only_columns(runs.c.id).order_by(runs.c.id.desc()).limit(COUNT_LIMIT)
+        query = query.where(
+            runs.c.id.in_(select(searched.subquery().c.id)),
+            or_(
+                runs.c.title.icontains(wanted.text, autoescape=True),
+                runs.c.message.icontains(wanted.text, autoescape=True),
+            ),
+        )
+    return query
+
+
+def _shown_as(status: str, now_us: int) -> ColumnElement[bool]:
+    waits = runs.c.available_at > now_us
+    asked = runs.c.stop_requested_at.is_not(None)
+    if status == WAITING:
+        return and_(runs.c.status == Status.QUEUED, waits)
+    if status == CANCELLING:
+        return and_(runs.c.status == Status.RUNNING, asked)
+    if status == Status.QUEUED:
+        return and_(runs.c.status == Status.QUEUED, ~waits)
+    if status == Status.RUNNING:
+        return and_(runs.c.status == Status.RUNNING, ~asked)
+    return runs.c.status == status
