@@ -1,0 +1,21 @@
+"""The web door: pages and JSON API over the services."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from ..contracts import Authenticator
+    from ..deck import Deck
+
+__all__ = ["mount"]
+
+
+def mount(app: Flask, deck: Deck, authenticator: Authenticator | None = None) -> None:
+    """Put the pages and the API of `deck` on a Flask application; `authenticator` tells who asks, in the host's way."""
+    # Late, because the command line uses `web.representations` without needing Flask.
+    from . import mounting
+
+    mounting.mount(app, deck, authenticator)
