@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from flask import Flask
@@ -36,7 +36,9 @@ def count_days(until: date | None = None, since: LastSuccess = None) -> int:
 
 @pytest.fixture
 def deck(tmp_path: Path) -> Iterator[Deck]:
-    made = Deck(job_types=[greet, count_days], home=tmp_path / "home", queues={"default": "Default", "slow": "Slow"})
+    made = Deck(
+        job_types=[greet, count_days], home=tmp_path / "home", queues={"default": "Default", "slow": "Slow"}
+    )
     create_app(made)
     made.upgrade_database()
     yield made
@@ -84,19 +86,53 @@ def browser(app: Flask, session: Session) -> FlaskClient:
 
 
 @pytest.fixture
+def new_job(api: FlaskClient) -> Callable[..., dict[str, Any]]:
+    """Saves a job that greets Ada, with changed fields."""
+
+    def save(**changes: Any) -> dict[str, Any]:
+        body = {"title": "Greet Ada", "task": "greet", "args": {"name": "Ada"}, **changes}
+        response = api.post("/api/jobs", json=body)
+        assert response.status_code == 201, response.json
+        return dict(response.json)
+
+    return save
+
+
+@pytest.fixture
+def wrong_fields() -> Callable[[Any], dict[str, str]]:
+    """Tells the field errors of a 400 answer."""
+
+    def read(response: Any) -> dict[str, str]:
+        assert (response.status_code, response.json["status"]) == (400, 400)
+        return {error["field"]: " ".join(error["messages"]) for error in response.json.get("errors", [])}
+
+    return read
+
+
+@pytest.fixture
 def add_log(deck: Deck) -> Callable[..., None]:
     """Writes (level number, message) lines into a run's log, as a worker does."""
 
     def add(run: Run, *lines: tuple[int, str]) -> None:
         rows = [
-            {"run_id": run.id, "seq": seq, "tenant": run.tenant, "attempt": 1, "at": to_us(run.created_at) + seq,
-             "level": level, "logger": "tests", "message": message,
-             "fields": json.dumps({"module": "conftest", "line": 7, "colour": "blue"})}
+            {
+                "run_id": run.id,
+                "seq": seq,
+                "tenant": run.tenant,
+                "attempt": 1,
+                "at": to_us(run.created_at) + seq,
+                "level": level,
+                "logger": "tests",
+                "message": message,
+                "fields": json.dumps({"module": "conftest", "line": 7, "colour": "blue"}),
+            }
             for seq, (level, message) in enumerate(lines, 1)
-        ]  # fmt: skip
+        ]
         with deck.database.write() as connection:
             connection.execute(insert(tables.log_entries), rows)
-            connection.execute(update(tables.runs).where(tables.runs.c.id == run.id).values(log_seq=len(rows)))
+            connection.execute(
+                update(tables.runs).where(tables.runs.c.id == run.id).values(log_seq=len(rows))
+            )
 
     return add
 
@@ -110,9 +146,17 @@ def add_file(deck: Deck) -> Callable[[Run, str, str, bytes], None]:
         path = deck.settings.files_folder / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        row = {"run_id": run.id, "direction": "output", "name": name, "tenant": run.tenant, "media_type": media_type,
-               "size": len(content), "sha256": sha256(content).hexdigest(), "path": place,
-               "created_at": to_us(run.created_at)}  # fmt: skip
+        row = {
+            "run_id": run.id,
+            "direction": "output",
+            "name": name,
+            "tenant": run.tenant,
+            "media_type": media_type,
+            "size": len(content),
+            "sha256": sha256(content).hexdigest(),
+            "path": place,
+            "created_at": to_us(run.created_at),
+        }
         with deck.database.write() as connection:
             connection.execute(insert(tables.files), row)
 

@@ -70,7 +70,10 @@ def test_health_says_when_the_tables_are_missing(deck: Deck, anonymous: FlaskCli
     database.rename(database.with_suffix(".away"))
     response = anonymous.get("/healthz")
     assert response.status_code == 503
-    assert response.json == {"status": 503, "message": "The database has no jobdeck tables; run `jobdeck db upgrade`."}
+    assert response.json == {
+        "status": 503,
+        "message": "The database has no jobdeck tables; run `jobdeck db upgrade`.",
+    }
 
 
 def test_a_principal_without_the_role_is_known_but_not_allowed(app: Flask, deck: Deck) -> None:
@@ -119,7 +122,9 @@ def test_another_sessions_csrf_token_is_wrong(browser: FlaskClient, deck: Deck, 
 
 
 def test_every_unsafe_route_refuses_a_cookie_without_its_token(app: Flask, browser: FlaskClient) -> None:
-    unsafe = [(m, p) for _, m, p in addresses(app) if m not in ("GET", "HEAD", "OPTIONS") and "sign-in" not in p]
+    unsafe = [
+        (m, p) for _, m, p in addresses(app) if m not in ("GET", "HEAD", "OPTIONS") and "sign-in" not in p
+    ]
     assert len(unsafe) > 10
     for method, path in unsafe:
         assert browser.open(path, method=method, headers={"Origin": HOME}).status_code == 403, (method, path)
@@ -179,11 +184,24 @@ def test_tokens_and_sign_ins_are_audited(deck: Deck, token: str, session: Sessio
     assert deck.accounts.sign_in("jdk_000000000000_wrong") is None
     with deck.database.read() as connection:
         rows = connection.execute(select(tables.audit.c.action, tables.audit.c.allowed)).all()
-    assert [tuple(row) for row in rows] == [("tokens.create", True), ("sessions.create", True), ("sessions.create", False)]
+    assert [tuple(row) for row in rows] == [
+        ("tokens.create", True),
+        ("sessions.create", True),
+        ("sessions.create", False),
+    ]
 
 
 def test_a_forged_or_odd_secret_is_nobodys(deck: Deck, token: str) -> None:
-    for secret in (token[:-1], token + "x", token[:16], token.upper(), "", "jdk_", "jdk_\x00", "jdk_é" + token):
+    for secret in (
+        token[:-1],
+        token + "x",
+        token[:16],
+        token.upper(),
+        "",
+        "jdk_",
+        "jdk_\x00",
+        "jdk_é" + token,
+    ):
         assert deck.accounts.principal_of_token(secret) is None
     assert deck.accounts.principal_of_token(token) is not None
 
@@ -192,18 +210,27 @@ def test_cookies_are_host_only_and_secure_over_https(app: Flask, deck: Deck, tok
     for scheme, name in (("http", "jobdeck"), ("https", "__Host-jobdeck")):
         client = app.test_client()
         response = client.post(
-            "/administration/sign-in", base_url=f"{scheme}://localhost", data={"token": token},
+            "/administration/sign-in",
+            base_url=f"{scheme}://localhost",
+            data={"token": token},
             headers={"Origin": f"{scheme}://localhost"},
-        )  # fmt: skip
+        )
         cookie = response.headers["Set-Cookie"]
         assert cookie.startswith(f"{name}=")
         assert ("Secure" in cookie) == (scheme == "https")
-        assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Path=/" in cookie and "Domain" not in cookie
+        assert (
+            "HttpOnly" in cookie
+            and "SameSite=Lax" in cookie
+            and "Path=/" in cookie
+            and "Domain" not in cookie
+        )
 
 
 def test_guessing_is_throttled(anonymous: FlaskClient, token: str) -> None:
     def attempt(secret: str) -> int:
-        return anonymous.post("/administration/sign-in", data={"token": secret}, headers={"Origin": HOME}).status_code
+        return anonymous.post(
+            "/administration/sign-in", data={"token": secret}, headers={"Origin": HOME}
+        ).status_code
 
     assert all(attempt("jdk_wrong") < 429 for _ in range(5))
     assert attempt("jdk_wrong") == 429
@@ -239,7 +266,10 @@ def test_a_hosts_own_pages_stay_as_they_are(tmp_path: Any) -> None:
     assert client.get("/").text == "the host's home"
     assert "Content-Security-Policy" not in client.get("/").headers
     assert client.get("/api/records").content_type.startswith("text/html")
-    assert client.get("/api/runs/x/y/z").json == {"status": 404, "message": client.get("/api/jobs/x/y").json["message"]}
+    assert client.get("/api/runs/x/y/z").json == {
+        "status": 404,
+        "message": client.get("/api/jobs/x/y").json["message"],
+    }
 
 
 class KnowsByHeader:
@@ -266,14 +296,44 @@ def test_a_host_says_who_asks(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "jobs", "//evil.example", "/\\evil.example", "\\/evil.example", "/\t/evil.example", "/\n//evil.example",
-     "https:/evil.example", "javascript:alert(1)", "/a\\b", "///evil.example", " //evil.example"],
-)  # fmt: skip
+    [
+        "",
+        "jobs",
+        "//evil.example",
+        "/\\evil.example",
+        "\\/evil.example",
+        "/\t/evil.example",
+        "/\n//evil.example",
+        "https:/evil.example",
+        "javascript:alert(1)",
+        "/a\\b",
+        "///evil.example",
+        " //evil.example",
+    ],
+)
 def test_leading_elsewhere_is_refused(value: str) -> None:
     assert not is_local_path(value)
 
 
-pieces = ["/", "\\", "//", "http:", "evil.example", "@", "%2f", "\t", "\n", "\r", "?", "#", ".", "..", " ", "jobs", "\u2028"]
+pieces = [
+    "/",
+    "\\",
+    "//",
+    "http:",
+    "evil.example",
+    "@",
+    "%2f",
+    "\t",
+    "\n",
+    "\r",
+    "?",
+    "#",
+    ".",
+    "..",
+    " ",
+    "jobs",
+    "\u2028",
+]
 
 
 @given(st.one_of(st.text(), st.lists(st.sampled_from(pieces)).map("".join)))
@@ -285,7 +345,9 @@ def test_whatever_is_taken_as_next_stays_here(value: str) -> None:
         assert (parts.scheme, parts.netloc) == ("http", "our.example")
 
 
-def test_a_thousand_mixed_requests_do_not_switch_the_check_off(browser: FlaskClient, session: Session) -> None:
+def test_a_thousand_mixed_requests_do_not_switch_the_check_off(
+    browser: FlaskClient, session: Session
+) -> None:
     good = {"Origin": HOME, "X-CSRF-Token": session.csrf_token}
     bad = itertools.cycle([{}, {"Origin": "null"}, {"X-HTTP-Method-Override": "GET"}, {"X-CSRF-Token": "x"}])
     for number, headers in zip(range(200), bad, strict=False):

@@ -46,8 +46,11 @@ class Server:
             listening.set_inheritable(True)
             self.process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, str(listening.fileno()), str(folder)],
-                pass_fds=[listening.fileno()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )  # fmt: skip
+                pass_fds=[listening.fileno()],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         self.log: list[str] = []
         assert self.process.stderr is not None
         self._reader = threading.Thread(target=self._collect, args=(self.process.stderr,))
@@ -135,16 +138,24 @@ def test_many_slow_requests_do_not_keep_others_waiting(server: Server) -> None:
 def test_the_log_has_one_line_a_request_whatever_stands_in_it(server: Server) -> None:
     secret = "?token=jdk_secret"
     evil = [
-        b"/nowhere%0d%0a2026-01-01T00:00:00.000Z%20INFO%20jobdeck:%20forged", b"/%1b[31mred%1b[0m", b"/%c2%85next",
-        b"/%e2%80%a8line", b"/%00nul", b"/%ff%fe", b"/healthz" + secret.encode(),
-    ]  # fmt: skip
+        b"/nowhere%0d%0a2026-01-01T00:00:00.000Z%20INFO%20jobdeck:%20forged",
+        b"/%1b[31mred%1b[0m",
+        b"/%c2%85next",
+        b"/%e2%80%a8line",
+        b"/%00nul",
+        b"/%ff%fe",
+        b"/healthz" + secret.encode(),
+    ]
     for path in evil:
         reply = server.raw(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert reply.startswith((b"HTTP/1.1 404", b"HTTP/1.1 200")), reply
     assert server.end() == 0
     assert len(server.log) == len(evil)
     for line in server.log:
-        assert re.match(r"^[\d-]{10}T[\d:.]{12}Z INFO jobdeck\.web\.access: 127\.0\.0\.1 GET /.* (404|200) \d+ ms\n$", line)
+        assert re.match(
+            r"^[\d-]{10}T[\d:.]{12}Z INFO jobdeck\.web\.access: 127\.0\.0\.1 GET /.* (404|200) \d+ ms\n$",
+            line,
+        )
         assert line[:-1].isprintable()
     assert "jdk_secret" not in "".join(server.log)
 

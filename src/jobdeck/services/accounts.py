@@ -1,8 +1,8 @@
 """Who may come in: API tokens, and the browser sessions that a token opens.
 
 A token is shown once, when it is made. The cookie's value, the CSRF token and the token's secret are random
-(256 bits each); what the database keeps of them cannot be used to sign in. Neighbours: `store.accounts` keeps them,
-`web.auth` asks on every request.
+(256 bits each); what the database keeps of them cannot be used to sign in. Neighbours: `store.accounts`
+keeps them, `web.auth` asks on every request.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ class Accounts:
         self._database = office.database
 
     def create_token(self, *, name: str, by: Principal, lifetime: timedelta | None = TOKEN_LIFETIME) -> str:
-        """A new token with the roles and the tenant of `by`; the secret is returned this once. `lifetime` None: for ever."""
+        """A new token with the roles and tenant of `by`, valid for ever when `lifetime` is None.
+
+        The secret is returned this once.
+        """
         return _Acting(self._office, by).create_token(name, lifetime)
 
     def principal_of_token(self, secret: str) -> Principal | None:
@@ -64,7 +67,7 @@ class Accounts:
         return None if row is None else _principal(row)
 
     def sign_in(self, secret: str, *, previous_session: str | None = None) -> Session | None:
-        """A new session for the holder of a token; the browser's previous one ends. None: refused, and audited so."""
+        """A new session for the holder of a token, in place of the browser's previous one; None: refused."""
         row = self._token(secret)
         if row is None:
             _Acting(self._office, _NOBODY).refuse()
@@ -170,12 +173,17 @@ class _Acting(Service):
 
     def refuse(self) -> None:
         with self._database.write() as connection:
-            self._audit(connection, Action.SESSIONS_CREATE, None, allowed=False, reason="unknown access token")
+            self._audit(
+                connection, Action.SESSIONS_CREATE, None, allowed=False, reason="unknown access token"
+            )
 
 
 def _principal(row: Row[Any]) -> Principal:
     return Principal(
-        id=row.principal_id, name=row.principal_name, roles=frozenset(json.loads(row.roles)), tenant=row.tenant
+        id=row.principal_id,
+        name=row.principal_name,
+        roles=frozenset(json.loads(row.roles)),
+        tenant=row.tenant,
     )
 
 

@@ -1,4 +1,4 @@
-"""API tokens and sessions. Neither a token's secret nor a session's cookie value is ever stored, only their SHA-256."""
+"""API tokens and sessions. Of a token's secret and a session's cookie value, only the SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def live_session(connection: Connection, sha256: str, now_us: int, idle_since_us
     query = (
         select(sessions, tokens.c.principal_id, tokens.c.principal_name, tokens.c.roles)
         .join(tokens, tokens.c.id == sessions.c.token_id)
-        .where(sessions.c.sha256 == sha256, sessions.c.expires_at > now_us, sessions.c.seen_at > idle_since_us)
+        .where(
+            sessions.c.sha256 == sha256, sessions.c.expires_at > now_us, sessions.c.seen_at > idle_since_us
+        )
         .where(*_usable(now_us))
     )
     return connection.execute(query).one_or_none()

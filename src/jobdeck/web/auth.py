@@ -1,7 +1,7 @@
 """Who makes a request, and whether it may go on: the one place where both blueprints are guarded.
 
-A bearer token counts alone: cookies that come with it are ignored. Else the host's authenticator is asked when there
-is one, else our own session cookie. Neighbours: `web.csrf` says whether a change was really meant by whom it comes from,
+A bearer token counts alone: cookies that come with it are ignored. Else the host's authenticator is asked
+when there is one, else our own session cookie. Neighbours: `web.csrf` says whether a change was really meant,
 `services.accounts` knows tokens and sessions, the services decide what a principal may do.
 """
 
@@ -112,7 +112,7 @@ def current_desk() -> Desk:
 
 
 def current_session() -> Session | None:
-    """The browser's session; None without one, and for bearer tokens and hosts that authenticate themselves."""
+    """The browser's session; None without one, for bearer tokens, and where the host authenticates."""
     caller = _current_caller()
     return None if caller is None else caller.session
 

@@ -20,8 +20,8 @@ _EXPECTED = ", ".join(JSON_TYPES)
 def read_object(allowed: Collection[str], ignored: Collection[str] = ()) -> dict[str, Any]:
     """The fields of the request's JSON object; {} without a body.
 
-    Fields in `ignored` (what the server owns, as a GET returned it) are dropped, others that are not `allowed` are
-    refused by name.
+    Fields in `ignored` (what the server owns, as a GET returned it) are dropped, others that are not
+    `allowed` are refused by name.
     """
     raw = _read()
     if not raw.strip():
@@ -36,7 +36,9 @@ def read_object(allowed: Collection[str], ignored: Collection[str] = ()) -> dict
         raise InvalidInput.of("_schema", "The body must be a JSON object.")
     unknown = sorted(value.keys() - set(allowed) - set(ignored))
     if unknown:
-        raise InvalidInput(FieldError(field=name[:100], messages=("Unknown field.",)) for name in unknown[:20])
+        raise InvalidInput(
+            FieldError(field=name[:100], messages=("Unknown field.",)) for name in unknown[:20]
+        )
     return {name: value[name] for name in value if name in allowed}
 
 
@@ -49,7 +51,9 @@ def check_accept() -> None:
 def json_response(data: Any, status: int = 200) -> Response:
     """`data` as JSON, in the type that the caller asked for."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return Response(text.encode("utf-8", "backslashreplace"), status, content_type=_accepted() or JSON_TYPES[0])
+    return Response(
+        text.encode("utf-8", "backslashreplace"), status, content_type=_accepted() or JSON_TYPES[0]
+    )
 
 
 def _accepted() -> str | None:
@@ -60,7 +64,8 @@ def _accepted() -> str | None:
 
 def _read() -> bytes:
     if request.headers.get("Content-Type") and (
-        request.mimetype not in JSON_TYPES or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8"
+        request.mimetype not in JSON_TYPES
+        or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8"
     ):
         raise UnsupportedMediaType(f"Invalid 'Content-Type' header. Expected one of: {_EXPECTED}")
     raw = b"" if (request.content_length or 0) > BODY_LIMIT else request.stream.read(BODY_LIMIT + 1)

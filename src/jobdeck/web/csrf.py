@@ -1,7 +1,7 @@
 """Was a change meant by whom it seems to come from? Asked of every unsafe request that a cookie signs in.
 
-Two things must hold: the browser says that the request comes from our own pages, and it carries the token that only our
-own pages know.
+Two things must hold: the browser says that the request comes from our own pages, and it carries the token
+that only our own pages know.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def check_origin(request: Request, base_url: str | None) -> None:
     if origin is not None and origin not in _own_origins(request, base_url):
         raise NotAllowed("This request comes from another origin; make it from jobdeck's own pages.")
     if site is None and origin is None:
-        raise NotAllowed("This request does not say where it comes from; send an Origin header, or use an API token.")
+        raise NotAllowed(
+            "This request does not say where it comes from; send an Origin header, or use an API token."
+        )
 
 
 def check_token(request: Request, expected: str) -> None:

@@ -1,7 +1,7 @@
 """From any exception to an answer: a status, a sentence, and for wrong input the fields.
 
-What the caller sees was written for callers; details of what went wrong on our side are only in the server's log, under
-a reference that the answer names.
+What the caller sees was written for callers; details of what went wrong on our side are only in the server's
+log, under a reference that the answer names.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The shapes of the REST interface, as plain functions from values to dicts. No Flask here: the command line's `--json`
-prints the same.
+"""The shapes of the REST interface, as plain functions from values to dicts.
+
+No Flask here: the command line's `--json` prints the same.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ class Links:
 
 
 def run(value: Run, links: Links, now: datetime) -> dict[str, Any]:
-    """A run, the same wherever it is shown. Times are ISO 8601 with `+00:00`."""
+    """A run, the same wherever it is shown. Times are ISO 8601 with `+00:00`.
+
+    `positional` are the arguments without a name, which only a plain function has.
+    """
     here = f"{links.api}/runs/{value.id}"
     progress = value.progress
     return {
@@ -55,7 +59,8 @@ def run(value: Run, links: Links, now: datetime) -> dict[str, Any]:
         "message": value.message,
         "queue": value.queue,
         "trigger": str(value.trigger),
-        "args": value.arguments if not value.positional else value.arguments | {"*": list(value.positional)},
+        "args": value.arguments,
+        "positional": list(value.positional),
         "result": value.result,
         "progress": None if progress is None else asdict(progress),
         "attempt": value.attempt,
@@ -96,7 +101,7 @@ def job(
     default_args: Mapping[str, Any] | None,
     problem: str | None,
 ) -> dict[str, Any]:
-    """A job. `default_args` is what a run started now would be called with, or None and `problem` says why not."""
+    """A job. `default_args` is what a run would be called with now; when None, `problem` says why."""
     here = f"{links.api}/jobs/{value.id}"
     saved = _saved_arguments(value)
     return {
@@ -246,7 +251,12 @@ def envelope(
 
 def whole(items: list[dict[str, Any]], address: str, sort_by: str) -> dict[str, Any]:
     """The envelope of a list that is never long enough to have pages."""
-    return {"hits": {"hits": items, "total": len(items)}, "sortBy": [sort_by], "page": 1, "links": {"self": address}}
+    return {
+        "hits": {"hits": items, "total": len(items)},
+        "sortBy": [sort_by],
+        "page": 1,
+        "links": {"self": address},
+    }
 
 
 def _started_by(value: Run) -> dict[str, Any] | None:
@@ -261,7 +271,7 @@ def _saved_arguments(value: Job) -> dict[str, Any] | None:
 
 
 def _in_stored_order(value: Any) -> Any:
-    """Keys of every object by length, then by bytes: the order in which the peer's database gives them back."""
+    """Keys of every object by length, then by bytes, as PostgreSQL's JSONB has them: InvenioRDM's order."""
     if isinstance(value, Mapping):
         keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
         return {key: _in_stored_order(value[key]) for key in keys}

@@ -1,7 +1,7 @@
 """The web server of the default command: waitress, with signals of our own.
 
-Waitress runs its loop until an exception ends it, and drops what is being answered then. Here a signal ends the
-accepting, what was begun is finished, and the process leaves with 0.
+Waitress runs its loop until an exception ends it, and drops what is being answered then. Here a signal ends
+the accepting, what was begun is finished, and the process leaves with 0.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def serve(app: Flask, socket: sockets.socket) -> int:
 def _finish(server: Any, channels: dict[int, Any]) -> None:
     """Go on until every request that was begun is answered, or for as long as `FINISH_WITHIN_S`."""
     deadline = time.monotonic() + FINISH_WITHIN_S
-    while time.monotonic() < deadline and any(_is_busy(channel) for channel in server.active_channels.values()):
+    while time.monotonic() < deadline and any(
+        _is_busy(channel) for channel in server.active_channels.values()
+    ):
         wasyncore.loop(timeout=0.05, map=channels, count=1)
 
 

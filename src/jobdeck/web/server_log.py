@@ -16,9 +16,9 @@ logger = logging.getLogger("jobdeck.web.access")
 
 
 class LineFormatter(logging.Formatter):
-    """UTC time, level, logger, message. Line ends in a message are escaped, a traceback's lines are indented."""
+    """UTC time, level, logger, message. Line ends in a message are escaped, a traceback is indented."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 
@@ -50,8 +50,14 @@ class AccessLog:
         def finish() -> None:
             path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
             took_ms = (time.monotonic() - began) * 1000
-            logger.info("%s %s %s %s %.0f ms", environ.get("REMOTE_ADDR", "-"), environ.get("REQUEST_METHOD", "-"),
-                        _escaped(path), seen["status"], took_ms)  # fmt: skip
+            logger.info(
+                "%s %s %s %s %.0f ms",
+                environ.get("REMOTE_ADDR", "-"),
+                environ.get("REQUEST_METHOD", "-"),
+                _escaped(path),
+                seen["status"],
+                took_ms,
+            )
 
         return _Finishing(self._application(environ, start), finish)
 

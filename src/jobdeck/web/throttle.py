@@ -12,7 +12,7 @@ _ADDRESSES_LIMIT = 10_000
 
 
 class Throttle:
-    """At most `limit` attempts an address in `span_s` seconds. Thread-safe; forgets the oldest of many addresses."""
+    """At most `limit` attempts an address in `span_s` seconds. Thread-safe; forgets the oldest of many."""
 
     def __init__(self, *, limit: int, span_s: float) -> None:
         self._limit = limit
@@ -29,7 +29,9 @@ class Throttle:
             while recent and recent[0] <= now - self._span_s:
                 recent.popleft()
             if len(recent) >= self._limit:
-                raise TooManyRequests("Too many attempts; wait a minute and try again.", retry_after=int(self._span_s))
+                raise TooManyRequests(
+                    "Too many attempts; wait a minute and try again.", retry_after=int(self._span_s)
+                )
             recent.append(now)
             if len(self._attempts) > _ADDRESSES_LIMIT:
                 self._attempts.popitem(last=False)

@@ -16,11 +16,30 @@ from . import answers, arguments, queries
 
 # The wire's names of fields that the services call otherwise.
 _WIRE = {"type": "task", "queue": "default_queue"}
-_PLAIN = ("title", "task", "default_queue", "description", "active", "timeout", "schedule", "notification_emails",
-          "notification_statuses")  # fmt: skip
+_PLAIN = (
+    "title",
+    "task",
+    "default_queue",
+    "description",
+    "active",
+    "timeout",
+    "schedule",
+    "notification_emails",
+    "notification_statuses",
+)
 _ALLOWED = (*_PLAIN, "args", "run_args", "custom_args")
-_SERVER_OWNED = ("id", "created", "updated", "links", "type_known", "problem", "default_args", "next_run",
-                 "last_run", "last_runs")  # fmt: skip
+_SERVER_OWNED = (
+    "id",
+    "created",
+    "updated",
+    "links",
+    "type_known",
+    "problem",
+    "default_args",
+    "next_run",
+    "last_run",
+    "last_runs",
+)
 
 
 def add_to(routes: Blueprint) -> None:
@@ -45,7 +64,8 @@ def create_job() -> Response:
     missing = [name for name in ("title", "type") if name not in given]
     if missing:
         raise InvalidInput(
-            FieldError(field=_WIRE.get(name, name), messages=("Missing data for required field.",)) for name in missing
+            FieldError(field=_WIRE.get(name, name), messages=("Missing data for required field.",))
+            for name in missing
         )
     with _wire_names():
         job = current_desk().jobs.create(**given)
@@ -85,5 +105,6 @@ def _wire_names() -> Iterator[None]:
         yield
     except InvalidInput as error:
         raise InvalidInput(
-            (FieldError(field=_WIRE.get(e.field, e.field), messages=e.messages) for e in error.errors), error.message
+            (FieldError(field=_WIRE.get(e.field, e.field), messages=e.messages) for e in error.errors),
+            error.message,
         ) from None

@@ -43,7 +43,12 @@ def boolean(name: str) -> bool | None:
 
 def statuses(name: str = "status") -> tuple[str, ...]:
     """Statuses, repeated or separated by commas, in either case."""
-    given = [part.strip().upper() for value in request.args.getlist(name) for part in value.split(",") if part.strip()]
+    given = [
+        part.strip().upper()
+        for value in request.args.getlist(name)
+        for part in value.split(",")
+        if part.strip()
+    ]
     if any(status not in SHOWN_STATUSES for status in given):
         raise InvalidInput.of(name, f"Must be one of: {', '.join(SHOWN_STATUSES)}.")
     return tuple(dict.fromkeys(given))

@@ -16,13 +16,13 @@ from ..security import SANDBOX_POLICY
 from . import answers, arguments, queries
 
 _ALLOWED = ("title", "queue", "timeout", "args", "custom_args")
-_SERVER_OWNED = (
-    "id", "job_id", "type", "function", "status", "reason", "message", "trigger", "result", "progress", "attempt",
-    "max_attempts", "waiting_reasons", "created", "updated", "started_at", "finished_at", "started_by_id", "started_by",
-    "stop_requested_at", "stop_requested_by", "stop_reason", "task_id", "parent_run_id", "subtasks", "total_subtasks",
-    "completed_subtasks", "failed_subtasks", "errored_entries", "inserted_entries", "updated_entries", "total_entries",
-    "files", "links",
-)  # fmt: skip
+_SERVER_OWNED = """
+    id job_id type function status reason message trigger result progress attempt max_attempts
+    waiting_reasons created updated started_at finished_at started_by_id started_by
+    stop_requested_at stop_requested_by stop_reason task_id parent_run_id subtasks total_subtasks
+    completed_subtasks failed_subtasks errored_entries inserted_entries updated_entries
+    total_entries files links positional
+""".split()
 _ONE_OF_ALL = "/runs/<run_id>"
 _ONE_OF_JOB = "/jobs/<job_id>/runs/<run_id>"
 
@@ -45,7 +45,9 @@ def add_to(routes: Blueprint) -> None:
 def list_runs(job_id: str | None = None) -> Response:
     """Runs from newest to oldest; `job_id`, `type`, `queue`, `status` and `q` narrow the list."""
     wanted = RunFilter(
-        job_id=queries.optional_identifier("job_id") if job_id is None else queries.identifier(job_id, "job_id"),
+        job_id=queries.optional_identifier("job_id")
+        if job_id is None
+        else queries.identifier(job_id, "job_id"),
         type=queries.text("type"),
         queue=queries.text("queue"),
         statuses=queries.statuses(),
@@ -90,7 +92,10 @@ def show_log(run_id: str, job_id: str | None = None) -> Response:
     desk = current_desk()
     run = desk.runs.get(*_ids(run_id, job_id))
     page = desk.logs.of_run(
-        run.id, after=queries.integer("after", 0), limit=queries.integer("limit", 500), level=queries.text("level")
+        run.id,
+        after=queries.integer("after", 0),
+        limit=queries.integer("limit", 500),
+        level=queries.text("level"),
     )
     return json_response(log_page(page.entries, page.total, page.next, run, answers.links()))
 
@@ -114,7 +119,12 @@ def download_file(run_id: str, name: str, job_id: str | None = None) -> Response
     run = runs.get(*_ids(run_id, job_id))
     file, path = runs.file(run.id, name)
     response = send_file(
-        path, mimetype=file.media_type, as_attachment=True, download_name=file.name, conditional=False, etag=False
+        path,
+        mimetype=file.media_type,
+        as_attachment=True,
+        download_name=file.name,
+        conditional=False,
+        etag=False,
     )
     response.headers["Content-Security-Policy"] = SANDBOX_POLICY
     return response
