@@ -15,11 +15,7 @@ from jobdeck import Deck
 from jobdeck.store import tables
 
 JOB_KEYS = set(
-    """
-    id created updated title description active task default_queue default_args run_args args
-    schedule notification_emails notification_statuses links last_run last_runs type_known timeout
-    problem next_run
-""".split()
+    ["id", "created", "updated", "title", "description", "active", "task", "default_queue", "default_args", "run_args", "args", "schedule", "notification_emails", "notification_statuses", "links", "last_run", "last_runs", "type_known", "timeout", "problem", "next_run"]
 )
 
 

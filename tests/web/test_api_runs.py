@@ -12,13 +12,7 @@ from jobdeck import Deck, Run
 
 AN_ID = "01890000-0000-7000-8000-000000000000"
 RUN_KEYS = set(
-    """
-    id job_id created updated started_by_id started_by started_at finished_at status message task_id
-    parent_run_id subtasks total_subtasks completed_subtasks failed_subtasks errored_entries
-    total_entries title args queue links type reason trigger attempt max_attempts progress result
-    waiting_reasons stop_requested_at stop_requested_by stop_reason inserted_entries updated_entries
-    files function timeout positional
-""".split()
+    ["id", "job_id", "created", "updated", "started_by_id", "started_by", "started_at", "finished_at", "status", "message", "task_id", "parent_run_id", "subtasks", "total_subtasks", "completed_subtasks", "failed_subtasks", "errored_entries", "total_entries", "title", "args", "queue", "links", "type", "reason", "trigger", "attempt", "max_attempts", "progress", "result", "waiting_reasons", "stop_requested_at", "stop_requested_by", "stop_reason", "inserted_entries", "updated_entries", "files", "function", "timeout", "positional"]
 )
 
 

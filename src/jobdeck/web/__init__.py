@@ -14,7 +14,7 @@ __all__ = ["mount"]
 
 
 def mount(app: Flask, deck: Deck, authenticator: Authenticator | None = None) -> None:
-    """Put pages and API of `deck` on a Flask application; `authenticator` is the host's way to say who asks."""
+    """Put pages and API on a Flask application; `authenticator` is the host's way to say who asks."""
     # Late, because the command line uses `web.representations` without needing Flask.
     from . import mounting
 

@@ -19,6 +19,7 @@ from ..deck import Deck, Desk
 from ..errors import NotSignedIn
 from ..services.accounts import SESSION_LIFETIME, Session
 from . import csrf
+from .bodies import check_length
 from .throttle import Throttle
 
 SIGN_IN_ATTEMPTS_A_MINUTE = 5
@@ -57,6 +58,7 @@ class Doorkeeper:
             return None
         if request.path == sign_in_path(self._deck):
             if request.method not in _SAFE_METHODS:
+                check_length()
                 csrf.check_origin(request, self._deck.settings.base_url)
                 self._sign_in_attempts.take(request.remote_addr or "")
             return None
@@ -90,6 +92,7 @@ class Doorkeeper:
 
     def _check_change(self, caller: Caller) -> None:
         if request.method not in _SAFE_METHODS and caller.csrf_token is not None:
+            check_length()
             csrf.check_origin(request, self._deck.settings.base_url)
             csrf.check_token(request, caller.csrf_token)
 

@@ -15,6 +15,7 @@ from ..errors import FieldError, InvalidInput, TooLarge
 BODY_LIMIT = 1024 * 1024
 JSON_TYPES = ("application/json", "application/vnd.inveniordm.v1+json")
 _EXPECTED = ", ".join(JSON_TYPES)
+_TOO_LARGE = f"The body is too large; at most {BODY_LIMIT:,} bytes are taken."
 
 
 def read_object(allowed: Collection[str], ignored: Collection[str] = ()) -> dict[str, Any]:
@@ -40,6 +41,12 @@ def read_object(allowed: Collection[str], ignored: Collection[str] = ()) -> dict
             FieldError(field=name[:100], messages=("Unknown field.",)) for name in unknown[:20]
         )
     return {name: value[name] for name in value if name in allowed}
+
+
+def check_length() -> None:
+    """TooLarge (413) when the body is longer than any that is taken."""
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise TooLarge(_TOO_LARGE)
 
 
 def check_accept() -> None:
@@ -68,7 +75,8 @@ def _read() -> bytes:
         or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8"
     ):
         raise UnsupportedMediaType(f"Invalid 'Content-Type' header. Expected one of: {_EXPECTED}")
-    raw = b"" if (request.content_length or 0) > BODY_LIMIT else request.stream.read(BODY_LIMIT + 1)
-    if (request.content_length or 0) > BODY_LIMIT or len(raw) > BODY_LIMIT:
-        raise TooLarge(f"The body is too large; at most {BODY_LIMIT:,} bytes are taken.")
+    check_length()
+    raw = request.stream.read(BODY_LIMIT + 1)
+    if len(raw) > BODY_LIMIT:
+        raise TooLarge(_TOO_LARGE)
     return raw

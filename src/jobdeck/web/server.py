@@ -35,7 +35,7 @@ def serve(app: Flask, socket: sockets.socket) -> int:
     """Answer requests on a bound socket until SIGTERM or SIGINT, finish what was begun, and return 0."""
     _log_to_stderr()
     channels: dict[int, Any] = {}
-    server = create_server(
+    server: Any = create_server(
         AccessLog(app),
         map=channels,
         sockets=[socket],
