@@ -28,12 +28,12 @@ def load_deck(reference: str | None = None) -> Deck:
         if found.app is None:
             importlib.import_module("jobdeck.web.application").create_app(found)
         return found
-    deck = getattr(found, "extensions", {}).get("jobdeck")
-    if not isinstance(deck, Deck):
+    mounted = getattr(found, "extensions", {}).get("jobdeck")
+    if not isinstance(mounted, Deck):
         raise ConfigurationError(
             f"{reference} is no Deck and no Flask application with one; call deck.init_app(app) in it."
         )
-    return deck
+    return mounted
 
 
 def _import(reference: str) -> Any:

@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -237,7 +237,7 @@ def track(items: Iterable[T], total: int | None = None, message: str | None = No
     if _active is None:
         yield from items
         return
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     done = 0
     current_run.progress(done, total, message)

@@ -90,7 +90,7 @@ class LogCapture:
                 hand_on(logger, record)
 
         # No handler sees every logger's records: one that does not propagate keeps them from the root.
-        logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]
+        logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign, assignment]
 
     @contextlib.contextmanager
     def _handling(self) -> Iterator[None]:

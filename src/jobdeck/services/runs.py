@@ -265,7 +265,7 @@ class Runs(Service):
 
         return row
 
-    def _store(self, rows: list[tuple[Any, ...]], action: Action) -> list[str]:
+    def _store(self, rows: Sequence[tuple[Any, ...]], action: Action) -> Sequence[str]:
         ids = [row[0] for row in rows]
         if ids:
             first = rows[0]

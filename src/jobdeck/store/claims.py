@@ -96,8 +96,7 @@ def claim_query(queues: Sequence[str], types: Sequence[str], *, is_sqlite: bool)
 def claim(connection: Connection, query: ClaimQuery, owner: str, now_us: int, limit: int) -> list[Any]:
     """Win up to `limit` queued runs for `owner`; rows of `_CLAIMED_COLUMNS`, oldest first."""
     rows = execute(connection, query.sql, query.parameters(owner, now_us, limit)).fetchall()
-    rows.sort(key=lambda row: (row.available_at, row.id))
-    return rows
+    return sorted(rows, key=lambda row: (row.available_at, row.id))
 
 
 def begin(connection: Connection, rows: Rows) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, union_all, update
@@ -61,7 +61,7 @@ def by_title(connection: Connection, tenant: str, wanted: JobFilter, page: Page)
     return _with_last_runs(connection, tenant, shown), total, len(found) > page.size
 
 
-def _with_last_runs(connection: Connection, tenant: str, found: list[Row[Any]]) -> list[Job]:
+def _with_last_runs(connection: Connection, tenant: str, found: Sequence[Row[Any]]) -> list[Job]:
     newest: dict[str, Run] = {}
     by_status: dict[str, dict[str, Run]] = {}
     for run in _last_runs(connection, tenant, [row.id for row in found]):
