@@ -86,7 +86,7 @@ def browser(app: Flask, session: Session) -> FlaskClient:
 
 
 @pytest.fixture
-def new_job(api: FlaskClient) -> Callable[..., dict[str, Any]]:
+def new_job(api: Any) -> Callable[..., dict[str, Any]]:
     """Saves a job that greets Ada, with changed fields."""
 
     def save(**changes: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
@@ -37,7 +36,7 @@ def addresses(app: Flask) -> list[tuple[str, str, str]]:
     return found
 
 
-def test_nothing_is_anonymous_but_sign_in_health_and_static_files(app: Flask, anonymous: FlaskClient) -> None:
+def test_nothing_is_anonymous_but_sign_in_health_and_static_files(app: Flask, anonymous: Any) -> None:
     checked = 0
     for endpoint, method, path in addresses(app):
         response = anonymous.open(path, method=method)
@@ -53,18 +52,18 @@ def test_nothing_is_anonymous_but_sign_in_health_and_static_files(app: Flask, an
     assert checked > 40
 
 
-def test_an_unknown_token_is_refused_even_with_a_good_cookie(browser: FlaskClient) -> None:
+def test_an_unknown_token_is_refused_even_with_a_good_cookie(browser: Any) -> None:
     assert browser.get("/api/jobs").status_code == 200
     assert browser.get("/api/jobs", headers={"Authorization": "Bearer jdk_nothing"}).status_code == 401
 
 
-def test_health_and_the_root_are_open(anonymous: FlaskClient) -> None:
+def test_health_and_the_root_are_open(anonymous: Any) -> None:
     assert anonymous.get("/healthz").json == {"status": 200, "message": "ok"}
     response = anonymous.get("/")
     assert (response.status_code, response.headers["Location"]) == (302, "/administration/jobs")
 
 
-def test_health_says_when_the_tables_are_missing(deck: Deck, anonymous: FlaskClient) -> None:
+def test_health_says_when_the_tables_are_missing(deck: Deck, anonymous: Any) -> None:
     deck.close()
     database = deck.settings.home / "jobdeck.db"
     database.rename(database.with_suffix(".away"))
@@ -105,7 +104,7 @@ def test_a_principal_without_the_role_is_known_but_not_allowed(app: Flask, deck:
     ],
 )
 def test_a_cookie_alone_changes_nothing(
-    browser: FlaskClient, session: Session, headers: dict[str, str], with_token: bool, status: int
+    browser: Any, session: Session, headers: dict[str, str], with_token: bool, status: int
 ) -> None:
     if with_token:
         headers = {**headers, "X-CSRF-Token": session.csrf_token}
@@ -114,14 +113,14 @@ def test_a_cookie_alone_changes_nothing(
     assert browser.get("/api/jobs").json["hits"]["total"] == int(status == 201)
 
 
-def test_another_sessions_csrf_token_is_wrong(browser: FlaskClient, deck: Deck, token: str) -> None:
+def test_another_sessions_csrf_token_is_wrong(browser: Any, deck: Deck, token: str) -> None:
     other = deck.accounts.sign_in(token)
     assert other is not None
     headers = {"Origin": HOME, "X-CSRF-Token": other.csrf_token}
     assert browser.post("/api/jobs", json={"title": "A", "task": "greet"}, headers=headers).status_code == 403
 
 
-def test_every_unsafe_route_refuses_a_cookie_without_its_token(app: Flask, browser: FlaskClient) -> None:
+def test_every_unsafe_route_refuses_a_cookie_without_its_token(app: Flask, browser: Any) -> None:
     unsafe = [
         (m, p) for _, m, p in addresses(app) if m not in ("GET", "HEAD", "OPTIONS") and "sign-in" not in p
     ]
@@ -131,13 +130,13 @@ def test_every_unsafe_route_refuses_a_cookie_without_its_token(app: Flask, brows
         assert browser.open(path, method=method, headers={"Origin": "http://evil.example"}).status_code == 403
 
 
-def test_a_bearer_token_needs_no_csrf_token_and_ignores_cookies(api: FlaskClient, deck: Deck) -> None:
+def test_a_bearer_token_needs_no_csrf_token_and_ignores_cookies(api: Any, deck: Deck) -> None:
     api.set_cookie("jobdeck", "whatever")
     headers = {"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example"}
     assert api.post("/api/jobs", json={"title": "A", "task": "greet"}, headers=headers).status_code == 201
 
 
-def test_sessions_end(browser: FlaskClient, deck: Deck, session: Session, token: str) -> None:
+def test_sessions_end(browser: Any, deck: Deck, session: Session, token: str) -> None:
     assert browser.get("/api/jobs").status_code == 200
     deck.accounts.sign_out(session.id)
     assert browser.get("/api/jobs").status_code == 401
@@ -154,7 +153,7 @@ def test_signing_in_again_ends_the_previous_session(deck: Deck, session: Session
     ("column", "ago"), [("seen_at", timedelta(minutes=31)), ("expires_at", timedelta(seconds=1))]
 )
 def test_a_session_ends_when_idle_and_after_its_span(
-    browser: FlaskClient, deck: Deck, column: str, ago: timedelta
+    browser: Any, deck: Deck, column: str, ago: timedelta
 ) -> None:
     moved = deck.office.clock.now_us() - int(ago.total_seconds() * 1_000_000)
     with deck.database.write() as connection:
@@ -163,9 +162,7 @@ def test_a_session_ends_when_idle_and_after_its_span(
 
 
 @pytest.mark.parametrize("column", ["revoked_at", "expires_at"])
-def test_a_token_that_is_over_ends_its_sessions_too(
-    api: FlaskClient, browser: FlaskClient, deck: Deck, column: str
-) -> None:
+def test_a_token_that_is_over_ends_its_sessions_too(api: Any, browser: Any, deck: Deck, column: str) -> None:
     with deck.database.write() as connection:
         connection.execute(update(tables.tokens).values({column: 1}))
     assert api.get("/api/jobs").status_code == 401
@@ -226,8 +223,8 @@ def test_cookies_are_host_only_and_secure_over_https(app: Flask, deck: Deck, tok
         )
 
 
-def test_guessing_is_throttled(anonymous: FlaskClient, token: str) -> None:
-    def attempt(secret: str) -> int:
+def test_guessing_is_throttled(anonymous: Any, token: str) -> None:
+    def attempt(secret: str) -> Any:
         return anonymous.post(
             "/administration/sign-in", data={"token": secret}, headers={"Origin": HOME}
         ).status_code
@@ -237,14 +234,14 @@ def test_guessing_is_throttled(anonymous: FlaskClient, token: str) -> None:
     assert attempt(token) == 429
 
 
-def test_signing_in_from_another_site_is_refused(anonymous: FlaskClient, token: str) -> None:
+def test_signing_in_from_another_site_is_refused(anonymous: Any, token: str) -> None:
     for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {}):
         response = anonymous.post("/administration/sign-in", data={"token": token}, headers=headers)
         assert response.status_code == 403
         assert "Set-Cookie" not in response.headers
 
 
-def test_headers_stand_on_our_answers_only(api: FlaskClient, app: Flask) -> None:
+def test_headers_stand_on_our_answers_only(api: Any, app: Flask) -> None:
     for path in ("/api/jobs", "/healthz", "/api/jobs/nonsense", "/api/runs/a/b/c", "/administration/sign-in"):
         headers = api.get(path).headers
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"], path
@@ -266,10 +263,8 @@ def test_a_hosts_own_pages_stay_as_they_are(tmp_path: Any) -> None:
     assert client.get("/").text == "the host's home"
     assert "Content-Security-Policy" not in client.get("/").headers
     assert client.get("/api/records").content_type.startswith("text/html")
-    assert client.get("/api/runs/x/y/z").json == {
-        "status": 404,
-        "message": client.get("/api/jobs/x/y").json["message"],
-    }
+    missing = client.get("/api/runs/x/y/z")
+    assert (missing.status_code, missing.content_type) == (404, "application/json")
 
 
 class KnowsByHeader:
@@ -345,9 +340,7 @@ def test_whatever_is_taken_as_next_stays_here(value: str) -> None:
         assert (parts.scheme, parts.netloc) == ("http", "our.example")
 
 
-def test_a_thousand_mixed_requests_do_not_switch_the_check_off(
-    browser: FlaskClient, session: Session
-) -> None:
+def test_a_thousand_mixed_requests_do_not_switch_the_check_off(browser: Any, session: Session) -> None:
     good = {"Origin": HOME, "X-CSRF-Token": session.csrf_token}
     bad = itertools.cycle([{}, {"Origin": "null"}, {"X-HTTP-Method-Override": "GET"}, {"X-CSRF-Token": "x"}])
     for number, headers in zip(range(200), bad, strict=False):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from jobdeck import Deck
 
@@ -30,7 +29,7 @@ WRITES = [
     "name", ["tenant", "owner", "principal", "principal_id", "state", "fence", "__class__", "é", ""]
 )
 def test_no_write_takes_an_unknown_field(
-    api: FlaskClient, method: str, path: str, name: str, wrong_fields: Callable[[Any], dict[str, str]]
+    api: Any, method: str, path: str, name: str, wrong_fields: Callable[[Any], dict[str, str]]
 ) -> None:
     assert wrong_fields(api.open(path, method=method, json={name: "x"})) == {name: "Unknown field."}
 
@@ -55,14 +54,14 @@ def test_no_write_takes_an_unknown_field(
     ids=lambda value: str(value[:30]) if isinstance(value, bytes) else None,
 )
 def test_a_body_that_is_no_proper_json_is_refused(
-    api: FlaskClient, raw: bytes, content_type: str, status: int
+    api: Any, raw: bytes, content_type: str, status: int
 ) -> None:
     response = api.post("/api/jobs", data=raw, content_type=content_type)
     assert response.status_code == status
     assert response.json["status"] == status and response.json["message"]
 
 
-def test_types_of_bodies_and_answers(api: FlaskClient) -> None:
+def test_types_of_bodies_and_answers(api: Any) -> None:
     body = json.dumps({"title": "A", "task": "greet"})
     for content_type in ("application/json; charset=utf-8", "application/vnd.inveniordm.v1+json", None):
         assert api.post("/api/jobs", data=body, content_type=content_type).status_code == 201
@@ -77,7 +76,7 @@ def test_types_of_bodies_and_answers(api: FlaskClient) -> None:
 
 
 def test_unknown_and_malformed_ids(
-    api: FlaskClient, new_job: Callable[..., dict[str, Any]], wrong_fields: Callable[[Any], dict[str, str]]
+    api: Any, new_job: Callable[..., dict[str, Any]], wrong_fields: Callable[[Any], dict[str, str]]
 ) -> None:
     job = new_job()
     assert wrong_fields(api.get("/api/jobs/nonsense")) == {"job_id": "Not a valid UUID."}
@@ -91,7 +90,7 @@ def test_unknown_and_malformed_ids(
 
 
 def test_what_another_tenant_has_is_unknown(
-    api: FlaskClient,
+    api: Any,
     give_away: Callable[[str], None],
     add_file: Callable[..., None],
     deck: Deck,
@@ -136,12 +135,12 @@ def test_what_another_tenant_has_is_unknown(
     ],
 )
 def test_a_wrong_query_parameter_is_named(
-    api: FlaskClient, query: str, field: str, wrong_fields: Callable[[Any], dict[str, str]]
+    api: Any, query: str, field: str, wrong_fields: Callable[[Any], dict[str, str]]
 ) -> None:
     assert field in wrong_fields(api.get(f"/api/runs?{query}"))
 
 
-def test_methods_and_unknown_paths_are_answered_in_json(api: FlaskClient) -> None:
+def test_methods_and_unknown_paths_are_answered_in_json(api: Any) -> None:
     wrong = api.delete("/api/jobs")
     assert wrong.json == {"message": "The method is not allowed for the requested URL.", "status": 405}
     assert "POST" in wrong.headers["Allow"]
@@ -154,7 +153,7 @@ def test_methods_and_unknown_paths_are_answered_in_json(api: FlaskClient) -> Non
 
 
 def test_a_fault_of_ours_tells_nothing_but_a_reference(
-    api: FlaskClient, deck: Deck, caplog: pytest.LogCaptureFixture
+    api: Any, deck: Deck, caplog: pytest.LogCaptureFixture
 ) -> None:
     with deck.database.write() as connection:
         connection.exec_driver_sql("DROP TABLE jobdeck_job")

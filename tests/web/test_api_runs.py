@@ -6,17 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from jobdeck import Deck, Run
 
 AN_ID = "01890000-0000-7000-8000-000000000000"
-RUN_KEYS = set(
-    ["id", "job_id", "created", "updated", "started_by_id", "started_by", "started_at", "finished_at", "status", "message", "task_id", "parent_run_id", "subtasks", "total_subtasks", "completed_subtasks", "failed_subtasks", "errored_entries", "total_entries", "title", "args", "queue", "links", "type", "reason", "trigger", "attempt", "max_attempts", "progress", "result", "waiting_reasons", "stop_requested_at", "stop_requested_by", "stop_reason", "inserted_entries", "updated_entries", "files", "function", "timeout", "positional"]
-)
+RUN_KEYS = {
+    "id", "job_id", "created", "updated", "started_by_id", "started_by", "started_at",
+    "finished_at", "status", "message", "task_id", "parent_run_id", "subtasks", "total_subtasks",
+    "completed_subtasks", "failed_subtasks", "errored_entries", "total_entries", "title", "args",
+    "queue", "links", "type", "reason", "trigger", "attempt", "max_attempts", "progress", "result",
+    "waiting_reasons", "stop_requested_at", "stop_requested_by", "stop_reason", "inserted_entries",
+    "updated_entries", "files", "function", "timeout", "positional",
+}  # fmt: skip
 
 
-def test_a_run_has_one_shape_everywhere(api: FlaskClient, new_job: Callable[..., dict[str, Any]]) -> None:
+def test_a_run_has_one_shape_everywhere(api: Any, new_job: Callable[..., dict[str, Any]]) -> None:
     job = new_job()
     run = api.post(f"/api/jobs/{job['id']}/runs", json={"title": "Once", "queue": "slow"}).json
     assert set(run) == RUN_KEYS
@@ -35,9 +39,7 @@ def test_a_run_has_one_shape_everywhere(api: FlaskClient, new_job: Callable[...,
     )
 
 
-def test_a_type_runs_once_without_a_job(
-    api: FlaskClient, wrong_fields: Callable[[Any], dict[str, str]]
-) -> None:
+def test_a_type_runs_once_without_a_job(api: Any, wrong_fields: Callable[[Any], dict[str, str]]) -> None:
     run = api.post("/api/tasks/greet/runs", json={"args": {"name": "Ada"}}).json
     assert (run["job_id"], run["type"], run["args"]["times"]) == (None, "greet", 1)
     assert "args.name" in wrong_fields(api.post("/api/tasks/greet/runs", json={}))
@@ -48,7 +50,7 @@ def test_a_type_runs_once_without_a_job(
     assert missing.status_code == 404 and "greet" in missing.json["message"]
 
 
-def test_stopping(api: FlaskClient, new_job: Callable[..., dict[str, Any]]) -> None:
+def test_stopping(api: Any, new_job: Callable[..., dict[str, Any]]) -> None:
     job = new_job()
     run = api.post(f"/api/jobs/{job['id']}/runs").json
     stop = f"/api/jobs/{job['id']}/runs/{run['id']}/actions/stop"
@@ -63,7 +65,7 @@ def test_stopping(api: FlaskClient, new_job: Callable[..., dict[str, Any]]) -> N
     )
 
 
-def test_deleting(api: FlaskClient, new_job: Callable[..., dict[str, Any]]) -> None:
+def test_deleting(api: Any, new_job: Callable[..., dict[str, Any]]) -> None:
     job = new_job()
     run = api.post(f"/api/jobs/{job['id']}/runs").json
     assert api.delete(f"/api/runs/{run['id']}").status_code == 400
@@ -76,7 +78,7 @@ def test_deleting(api: FlaskClient, new_job: Callable[..., dict[str, Any]]) -> N
     assert api.get(f"/api/runs/{run['id']}").status_code == 404
 
 
-def test_pages_are_linked(api: FlaskClient, deck: Deck) -> None:
+def test_pages_are_linked(api: Any, deck: Deck) -> None:
     deck.runs.start_many("greet", [{"name": str(number)} for number in range(5)])
     seen, address, pages = [], "/api/runs?size=2&type=greet", 0
     while address:
@@ -95,7 +97,7 @@ def test_pages_are_linked(api: FlaskClient, deck: Deck) -> None:
 
 
 def test_the_log_is_read_by_cursor(
-    api: FlaskClient, deck: Deck, add_log: Callable[..., None], wrong_fields: Callable[[Any], dict[str, str]]
+    api: Any, deck: Deck, add_log: Callable[..., None], wrong_fields: Callable[[Any], dict[str, str]]
 ) -> None:
     run = deck.runs.start("greet", {"name": "Ada"})
     add_log(run, (10, "one"), (20, "two"), (40, "three"))
@@ -120,7 +122,7 @@ def test_the_log_is_read_by_cursor(
 
 
 def test_logs_are_searched_by_run(
-    api: FlaskClient, deck: Deck, add_log: Callable[..., None], wrong_fields: Callable[[Any], dict[str, str]]
+    api: Any, deck: Deck, add_log: Callable[..., None], wrong_fields: Callable[[Any], dict[str, str]]
 ) -> None:
     run, other = deck.runs.start("greet", {"name": "A"}), deck.runs.start("greet", {"name": "B"})
     add_log(run, (20, "red apple"), (20, "green apple"), (20, "pear"))
@@ -143,7 +145,7 @@ def test_logs_are_searched_by_run(
     assert "search_after" in wrong_fields(api.get(f"/api/logs/jobs?q={run.id}&search_after=x"))
 
 
-def test_workers_and_attempts_are_lists(api: FlaskClient, deck: Deck) -> None:
+def test_workers_and_attempts_are_lists(api: Any, deck: Deck) -> None:
     run = deck.runs.start("greet", {"name": "Ada"})
     assert api.get("/api/workers").json["hits"] == {"hits": [], "total": 0}
     assert api.get(f"/api/runs/{run.id}/attempts").json["hits"] == {"hits": [], "total": 0}
@@ -151,7 +153,7 @@ def test_workers_and_attempts_are_lists(api: FlaskClient, deck: Deck) -> None:
 
 @pytest.mark.parametrize("name", ["records.tgz", "Übersicht für 2026.csv", 'a"b;c.html', "..%2f", "evil.svg"])
 def test_files_only_ever_download(
-    api: FlaskClient, deck: Deck, add_file: Callable[[Run, str, str, bytes], None], name: str
+    api: Any, deck: Deck, add_file: Callable[[Run, str, str, bytes], None], name: str
 ) -> None:
     run = deck.runs.start("greet", {"name": "Ada"})
     add_file(run, name, "text/html", b"<script>alert(1)</script>")
@@ -168,7 +170,7 @@ def test_files_only_ever_download(
 @pytest.mark.parametrize(
     "name", ["../jobdeck.db", "..%2f..%2fjobdeck.db", "/etc/passwd", "%2fetc%2fpasswd", "..", "a\x00b"]
 )
-def test_no_name_reaches_another_file(api: FlaskClient, deck: Deck, name: str) -> None:
+def test_no_name_reaches_another_file(api: Any, deck: Deck, name: str) -> None:
     run = deck.runs.start("greet", {"name": "Ada"})
     response = api.get(f"/api/runs/{run.id}/files/{name}")
     assert response.status_code in (404, 308)

@@ -16,13 +16,14 @@ from ..security import SANDBOX_POLICY
 from . import answers, arguments, queries
 
 _ALLOWED = ("title", "queue", "timeout", "args", "custom_args")
-_SERVER_OWNED = """
-    id job_id type function status reason message trigger result progress attempt max_attempts
-    waiting_reasons created updated started_at finished_at started_by_id started_by
-    stop_requested_at stop_requested_by stop_reason task_id parent_run_id subtasks total_subtasks
-    completed_subtasks failed_subtasks errored_entries inserted_entries updated_entries
-    total_entries files links positional
-""".split()
+_SERVER_OWNED = (
+    "id", "job_id", "type", "function", "status", "reason", "message", "trigger", "result",
+    "progress", "attempt", "max_attempts", "waiting_reasons", "created", "updated", "started_at",
+    "finished_at", "started_by_id", "started_by", "stop_requested_at", "stop_requested_by",
+    "stop_reason", "task_id", "parent_run_id", "subtasks", "total_subtasks", "completed_subtasks",
+    "failed_subtasks", "errored_entries", "inserted_entries", "updated_entries", "total_entries",
+    "files", "links", "positional",
+)  # fmt: skip
 _ONE_OF_ALL = "/runs/<run_id>"
 _ONE_OF_JOB = "/jobs/<job_id>/runs/<run_id>"
 
