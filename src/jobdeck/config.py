@@ -122,13 +122,17 @@ def _queues(value: Any) -> Mapping[str, str]:
     if isinstance(value, str):
         value = dict((item.partition("=")[0], item.partition("=")[2]) for item in _names(value))
     if not isinstance(value, Mapping):
-        value = {name: "" for name in value}
+        value = dict.fromkeys(value, "")
     if not value:
         raise ValueError("name at least one queue")
     queues = {}
     for name, told in value.items():
         title = told.get("title", "") if isinstance(told, Mapping) else told
-        if not isinstance(name, str) or not 1 <= len(name) <= 64 or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        if (
+            not isinstance(name, str)
+            or not 1 <= len(name) <= 64
+            or not name.replace("-", "").replace("_", "").replace(".", "").isalnum()
+        ):
             raise ValueError(f"{name!r} cannot name a queue: use letters, digits, '-', '_' and '.'")
         queues[name] = title or name.replace("_", " ").replace("-", " ").capitalize()
     return queues

@@ -73,9 +73,7 @@ class FieldError:
 class InvalidInput(RequestError):
     """The input does not fit; `errors` holds one `FieldError` a field."""
 
-    def __init__(
-        self, errors: Iterable[FieldError], message: str = "A validation error occurred."
-    ) -> None:
+    def __init__(self, errors: Iterable[FieldError], message: str = "A validation error occurred.") -> None:
         self.errors = tuple(errors)
         super().__init__(message)
 

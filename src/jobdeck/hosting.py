@@ -16,7 +16,8 @@ from .errors import ConfigurationError
 
 def load_deck(reference: str | None = None) -> Deck:
     """The deck of `module:name`, where name is a Flask app, an app factory or a Deck; without one, a deck of its own
-    settings with a small Flask application. ConfigurationError says what could not be found."""
+    settings with a small Flask application. ConfigurationError says what could not be found.
+    """
     if not reference:
         deck = Deck()
         importlib.import_module("jobdeck.web.application").create_app(deck)
@@ -56,9 +57,7 @@ def _call(reference: str, factory: Any) -> Any:
     try:
         return factory()
     except Exception as error:
-        raise ConfigurationError(
-            f"--app {reference}: the factory failed ({type(error).__name__}: {error})."
-        ) from error
+        raise ConfigurationError(f"--app {reference}: the factory failed ({type(error).__name__}: {error}).") from error
 
 
 def _is_flask(candidate: object) -> bool:

@@ -36,9 +36,7 @@ def count_days(until: date | None = None, since: LastSuccess = None) -> int:
 
 @pytest.fixture
 def deck(tmp_path: Path) -> Iterator[Deck]:
-    made = Deck(
-        job_types=[greet, count_days], home=tmp_path / "home", queues={"default": "Default", "slow": "Slow"}
-    )
+    made = Deck(job_types=[greet, count_days], home=tmp_path / "home", queues={"default": "Default", "slow": "Slow"})
     create_app(made)
     made.upgrade_database()
     yield made
@@ -130,9 +128,7 @@ def add_log(deck: Deck) -> Callable[..., None]:
         ]
         with deck.database.write() as connection:
             connection.execute(insert(tables.log_entries), rows)
-            connection.execute(
-                update(tables.runs).where(tables.runs.c.id == run.id).values(log_seq=len(rows))
-            )
+            connection.execute(update(tables.runs).where(tables.runs.c.id == run.id).values(log_seq=len(rows)))
 
     return add
 

@@ -121,9 +121,7 @@ def test_another_sessions_csrf_token_is_wrong(browser: Any, deck: Deck, token: s
 
 
 def test_every_unsafe_route_refuses_a_cookie_without_its_token(app: Flask, browser: Any) -> None:
-    unsafe = [
-        (m, p) for _, m, p in addresses(app) if m not in ("GET", "HEAD", "OPTIONS") and "sign-in" not in p
-    ]
+    unsafe = [(m, p) for _, m, p in addresses(app) if m not in ("GET", "HEAD", "OPTIONS") and "sign-in" not in p]
     assert len(unsafe) > 10
     for method, path in unsafe:
         assert browser.open(path, method=method, headers={"Origin": HOME}).status_code == 403, (method, path)
@@ -149,12 +147,8 @@ def test_signing_in_again_ends_the_previous_session(deck: Deck, session: Session
     assert deck.accounts.session(session.id) is None
 
 
-@pytest.mark.parametrize(
-    ("column", "ago"), [("seen_at", timedelta(minutes=31)), ("expires_at", timedelta(seconds=1))]
-)
-def test_a_session_ends_when_idle_and_after_its_span(
-    browser: Any, deck: Deck, column: str, ago: timedelta
-) -> None:
+@pytest.mark.parametrize(("column", "ago"), [("seen_at", timedelta(minutes=31)), ("expires_at", timedelta(seconds=1))])
+def test_a_session_ends_when_idle_and_after_its_span(browser: Any, deck: Deck, column: str, ago: timedelta) -> None:
     moved = deck.office.clock.now_us() - int(ago.total_seconds() * 1_000_000)
     with deck.database.write() as connection:
         connection.execute(update(tables.sessions).values({column: moved}))
@@ -215,19 +209,12 @@ def test_cookies_are_host_only_and_secure_over_https(app: Flask, deck: Deck, tok
         cookie = response.headers["Set-Cookie"]
         assert cookie.startswith(f"{name}=")
         assert ("Secure" in cookie) == (scheme == "https")
-        assert (
-            "HttpOnly" in cookie
-            and "SameSite=Lax" in cookie
-            and "Path=/" in cookie
-            and "Domain" not in cookie
-        )
+        assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Path=/" in cookie and "Domain" not in cookie
 
 
 def test_guessing_is_throttled(anonymous: Any, token: str) -> None:
     def attempt(secret: str) -> Any:
-        return anonymous.post(
-            "/administration/sign-in", data={"token": secret}, headers={"Origin": HOME}
-        ).status_code
+        return anonymous.post("/administration/sign-in", data={"token": secret}, headers={"Origin": HOME}).status_code
 
     assert all(attempt("jdk_wrong") < 429 for _ in range(5))
     assert attempt("jdk_wrong") == 429

@@ -37,9 +37,7 @@ def test_a_job_has_the_shape_of_the_contract(api: Any, new_job: Callable[..., di
     assert job["links"]["self_admin_html"] == f"http://localhost/administration/jobs/{job['id']}"
     assert job["last_run"] is None
     assert set(job["last_runs"]) >= {"queued", "success", "cancelled"}
-    assert datetime.fromisoformat(job["created"]).utcoffset() is not None and job["created"].endswith(
-        "+00:00"
-    )
+    assert datetime.fromisoformat(job["created"]).utcoffset() is not None and job["created"].endswith("+00:00")
     assert api.get(f"/api/jobs/{job['id']}").json == job
     assert api.get("/api/jobs").json["hits"]["hits"] == [job]
 

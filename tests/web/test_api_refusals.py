@@ -53,9 +53,7 @@ def test_no_write_takes_an_unknown_field(
     ],
     ids=lambda value: str(value[:30]) if isinstance(value, bytes) else None,
 )
-def test_a_body_that_is_no_proper_json_is_refused(
-    api: Any, raw: bytes, content_type: str, status: int
-) -> None:
+def test_a_body_that_is_no_proper_json_is_refused(api: Any, raw: bytes, content_type: str, status: int) -> None:
     response = api.post("/api/jobs", data=raw, content_type=content_type)
     assert response.status_code == status
     assert response.json["status"] == status and response.json["message"]
@@ -152,9 +150,7 @@ def test_methods_and_unknown_paths_are_answered_in_json(api: Any) -> None:
     assert (head.status_code, head.data) == (200, b"")
 
 
-def test_a_fault_of_ours_tells_nothing_but_a_reference(
-    api: Any, deck: Deck, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_fault_of_ours_tells_nothing_but_a_reference(api: Any, deck: Deck, caplog: pytest.LogCaptureFixture) -> None:
     with deck.database.write() as connection:
         connection.exec_driver_sql("DROP TABLE jobdeck_job")
     response = api.get("/api/jobs")

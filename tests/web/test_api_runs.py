@@ -32,20 +32,14 @@ def test_a_run_has_one_shape_everywhere(api: Any, new_job: Callable[..., dict[st
     for path in ("/api/runs", f"/api/jobs/{job['id']}/runs"):
         assert api.get(path).json["hits"]["hits"] == [run]
     shown = api.get(f"/api/jobs/{job['id']}").json
-    assert (
-        shown["last_run"] == run
-        and shown["last_runs"]["queued"] == run
-        and shown["last_runs"]["success"] == {}
-    )
+    assert shown["last_run"] == run and shown["last_runs"]["queued"] == run and shown["last_runs"]["success"] == {}
 
 
 def test_a_type_runs_once_without_a_job(api: Any, wrong_fields: Callable[[Any], dict[str, str]]) -> None:
     run = api.post("/api/tasks/greet/runs", json={"args": {"name": "Ada"}}).json
     assert (run["job_id"], run["type"], run["args"]["times"]) == (None, "greet", 1)
     assert "args.name" in wrong_fields(api.post("/api/tasks/greet/runs", json={}))
-    assert "args.foo" in wrong_fields(
-        api.post("/api/tasks/greet/runs", json={"args": {"name": "Ada", "foo": 1}})
-    )
+    assert "args.foo" in wrong_fields(api.post("/api/tasks/greet/runs", json={"args": {"name": "Ada", "foo": 1}}))
     missing = api.post("/api/tasks/gret/runs", json={})
     assert missing.status_code == 404 and "greet" in missing.json["message"]
 
@@ -58,11 +52,7 @@ def test_stopping(api: Any, new_job: Callable[..., dict[str, Any]]) -> None:
     assert stopped.status_code == 202
     assert (stopped.json["status"], stopped.json["reason"]) == ("CANCELLED", "stopped")
     again = api.post(stop)
-    assert (
-        again.status_code == 400
-        and "CANCELLED" in again.json["message"]
-        and "Enum" not in again.json["message"]
-    )
+    assert again.status_code == 400 and "CANCELLED" in again.json["message"] and "Enum" not in again.json["message"]
 
 
 def test_deleting(api: Any, new_job: Callable[..., dict[str, Any]]) -> None:
@@ -90,9 +80,10 @@ def test_pages_are_linked(api: Any, deck: Deck) -> None:
         address = body["links"].get("next", "").removeprefix("http://localhost")
     assert (seen, pages) == (["4", "3", "2", "1", "0"], 3)
     last = api.get("/api/runs?size=2").json["hits"]["hits"][-1]["id"]
-    assert [
-        run["args"]["name"] for run in api.get(f"/api/runs?size=2&before={last}").json["hits"]["hits"]
-    ] == ["2", "1"]
+    assert [run["args"]["name"] for run in api.get(f"/api/runs?size=2&before={last}").json["hits"]["hits"]] == [
+        "2",
+        "1",
+    ]
     assert api.get("/api/runs?page=50").json["hits"]["hits"] == []
 
 
@@ -114,9 +105,7 @@ def test_the_log_is_read_by_cursor(
     )
     assert entry["fields"] == {"colour": "blue"}
     assert entry["context"] == {"run_id": run.id, "task_id": run.id, "job_id": None, "identity_id": "system"}
-    assert [e["message"] for e in api.get(f"/api/runs/{run.id}/logs?level=error").json["hits"]["hits"]] == [
-        "three"
-    ]
+    assert [e["message"] for e in api.get(f"/api/runs/{run.id}/logs?level=error").json["hits"]["hits"]] == ["three"]
     for query, field in (("level=LOUD", "level"), ("limit=0", "limit"), ("after=-1", "after")):
         assert field in wrong_fields(api.get(f"/api/runs/{run.id}/logs?{query}"))
 
@@ -134,9 +123,7 @@ def test_logs_are_searched_by_run(
         "green apple",
     ]
     first = api.get(f"/api/logs/jobs?q={run.id}&size=2").json
-    assert (
-        first["warnings"][0]["type"] == "truncated_results" and first["warnings"][0]["total_available"] == 3
-    )
+    assert first["warnings"][0]["type"] == "truncated_results" and first["warnings"][0]["total_available"] == 3
     run_id, seq = first["hits"]["sort"]
     rest = api.get(f"/api/logs/jobs?q={run.id}&size=2&search_after={run_id}&search_after={seq}").json
     assert [e["message"] for e in rest["hits"]["hits"]] == ["pear"] and "warnings" not in rest

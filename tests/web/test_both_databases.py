@@ -30,9 +30,7 @@ def deck(database_url: str, tmp_path: Path) -> Iterator[Deck]:
 
 def test_the_main_road(api: Any, deck: Deck, add_log: Callable[..., None]) -> None:
     assert api.get("/healthz").status_code == 200
-    job = api.post(
-        "/api/jobs", json={"title": "Grüße", "task": "greet", "args": {"name": "Ada\x00\ud800"}}
-    ).json
+    job = api.post("/api/jobs", json={"title": "Grüße", "task": "greet", "args": {"name": "Ada\x00\ud800"}}).json
     run = api.post(f"/api/jobs/{job['id']}/runs", json={"title": "Once"}).json
     assert run["args"] == {"name": "Ada\\x00\\ud800"}
     add_log(deck.runs.get(run["id"]), (20, "one"), (40, "two"))
@@ -41,10 +39,7 @@ def test_the_main_road(api: Any, deck: Deck, add_log: Callable[..., None]) -> No
         "two",
     ]
     assert api.get(f"/api/logs/jobs?q={job['id']} TWO").json["hits"]["total"] == 1
-    assert (
-        api.post(f"/api/runs/{run['id']}/actions/stop", json={"reason": "Enough"}).json["status"]
-        == "CANCELLED"
-    )
+    assert api.post(f"/api/runs/{run['id']}/actions/stop", json={"reason": "Enough"}).json["status"] == "CANCELLED"
     listed = api.get("/api/runs?status=CANCELLED&type=greet&q=ONC").json
     assert [item["stop_reason"] for item in listed["hits"]["hits"]] == ["Enough"]
     assert api.get("/api/jobs?q=GR").json["hits"]["hits"][0]["last_runs"]["cancelled"]["id"] == run["id"]

@@ -184,9 +184,7 @@ class CurrentRun:
         order = self._context.order
         if order.principal_id is None:
             return None
-        return Principal(
-            id=order.principal_id, name=order.principal_name or order.principal_id, tenant=order.tenant
-        )
+        return Principal(id=order.principal_id, name=order.principal_name or order.principal_id, tenant=order.tenant)
 
     @property
     def should_stop(self) -> bool:

@@ -15,7 +15,6 @@ FLUSH_AT_LINES = 100
 HELD_LINES_LIMIT = 200_000
 
 
-
 class Ledger:
     """Collects one report at a time, and says when it should be written."""
 

@@ -46,9 +46,7 @@ def serve(control: socket.socket, load: Callable[[], Application], files_folder:
     _fork_on_demand(control, application, files_folder, log_level)
 
 
-def _fork_on_demand(
-    control: socket.socket, application: Application, files_folder: Path, log_level: int
-) -> None:
+def _fork_on_demand(control: socket.socket, application: Application, files_folder: Path, log_level: int) -> None:
     while True:
         text, fds, _, _ = socket.recv_fds(control, MESSAGE_LIMIT, 3)
         if not text:

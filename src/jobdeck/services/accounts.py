@@ -173,9 +173,7 @@ class _Acting(Service):
 
     def refuse(self) -> None:
         with self._database.write() as connection:
-            self._audit(
-                connection, Action.SESSIONS_CREATE, None, allowed=False, reason="unknown access token"
-            )
+            self._audit(connection, Action.SESSIONS_CREATE, None, allowed=False, reason="unknown access token")
 
 
 def _principal(row: Row[Any]) -> Principal:

@@ -48,9 +48,7 @@ class Report:
 class Claims:
     """The gate as one worker uses it."""
 
-    def __init__(
-        self, database: Database, holder: Holder, queues: Sequence[str], types: Sequence[str]
-    ) -> None:
+    def __init__(self, database: Database, holder: Holder, queues: Sequence[str], types: Sequence[str]) -> None:
         self._database = database
         self._holder = holder
         self._query: ClaimQuery = claim_query(queues, types, is_sqlite=database.is_sqlite)

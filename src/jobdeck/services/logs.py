@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..core.filters import Page, RunFilter
 from ..core.ids import is_id
 from ..core.log_entry import LEVELS, LogEntry
 from ..core.permissions import Action
-from ..core.filters import Page, RunFilter
 from ..errors import InvalidInput, NotFound
 from ..store import logs, runs
 from .office import Service
@@ -65,9 +65,7 @@ class Logs(Service):
         reached = last if len(entries) == limit and not newest else max(head, after, last)
         return LogPage(entries=entries, next=reached, total=head)
 
-    def search(
-        self, text: str, *, after: tuple[str, int] | None = None, limit: int = 500
-    ) -> LogMatches:
+    def search(self, text: str, *, after: tuple[str, int] | None = None, limit: int = 500) -> LogMatches:
         """Entries of the runs or jobs whose ids stand in `text`, holding all of its other words.
 
         At least one id is needed (InvalidInput `q`), so that no search reads the whole history; of a job, its newest

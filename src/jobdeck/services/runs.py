@@ -38,12 +38,8 @@ class Runs(Service):
         self._require(Action.RUNS_READ)
         page = page or Page()
         with self._database.read() as connection:
-            items, total, more = runs.newest(
-                connection, self._tenant, wanted or RunFilter(), page, self._now_us()
-            )
-        return Listing(
-            items=items, total=total, page=page, has_more=more, total_is_exact=total < COUNT_LIMIT
-        )
+            items, total, more = runs.newest(connection, self._tenant, wanted or RunFilter(), page, self._now_us())
+        return Listing(items=items, total=total, page=page, has_more=more, total_is_exact=total < COUNT_LIMIT)
 
     def get(self, run_id: str, job_id: str | None = None) -> Run:
         """One run, with `job_id` only of that job; NotFound when it is unknown or another tenant's."""
@@ -99,9 +95,7 @@ class Runs(Service):
         problems = checks.Problems()
         build = self._builder(job, job_type, target)
         new = self._new(problems, job=job, job_type=job_type, queue=queue, trigger=Trigger.API)
-        texts = [
-            problems.check(lambda one=one: checks.json_text(build(one, None), "args")) for one in arguments
-        ]
+        texts = [problems.check(lambda one=one: checks.json_text(build(one, None), "args")) for one in arguments]
         problems.raise_if_any()
         return self._store([new(text) for text in texts], Action.RUNS_START)
 
@@ -122,9 +116,7 @@ class Runs(Service):
         problems.check(check_call, function, args, kwargs or {})
         named = problems.check(checks.json_text, dict(kwargs or {}), "kwargs")
         positional = problems.check(checks.json_text, list(args), "args") if args else None
-        new = self._new(
-            problems, function=path, title=title, queue=queue, timeout=timeout, trigger=Trigger.ENQUEUE
-        )
+        new = self._new(problems, function=path, title=title, queue=queue, timeout=timeout, trigger=Trigger.ENQUEUE)
         problems.raise_if_any()
         return self.get(self._store([new(named, positional)], Action.RUNS_START)[0])
 
@@ -138,9 +130,7 @@ class Runs(Service):
             raise InvalidInput.of("reason", f"Must be a text of at most {STOP_REASON_LIMIT} characters.")
         run = self.get(run_id, job_id)
         with self._database.write() as connection:
-            done = lifecycle.stop(
-                connection, run, self._principal, clean(reason) if reason else None, self._now_us()
-            )
+            done = lifecycle.stop(connection, run, self._principal, clean(reason) if reason else None, self._now_us())
             if done:
                 self._audit(connection, Action.RUNS_STOP, f"run:{run_id}", after={"stop_reason": reason})
         self._office.bell.ring()
@@ -172,9 +162,7 @@ class Runs(Service):
         self, run_id: str, *, after: int = 0, limit: int = 500, level: str | None = None, newest: bool = False
     ) -> LogPage:
         """Log entries of a run, as `services.logs.Logs.of_run` gives them."""
-        return Logs(self._office, self._principal).of_run(
-            run_id, after=after, limit=limit, level=level, newest=newest
-        )
+        return Logs(self._office, self._principal).of_run(run_id, after=after, limit=limit, level=level, newest=newest)
 
     def files(self, run_id: str) -> tuple[RunFile, ...]:
         """What the run made, by name."""
@@ -213,9 +201,7 @@ class Runs(Service):
         """Builds task arguments; a type run without a job is given a stand-in that knows the type's last runs."""
         stands_for = job or self._stand_in(job_type)
         last_success = stands_for.last_runs.get("success")
-        return lambda given, custom: preparing.task_arguments(
-            job_type, stands_for, given, custom, last_success
-        )
+        return lambda given, custom: preparing.task_arguments(job_type, stands_for, given, custom, last_success)
 
     def _stand_in(self, job_type: type[JobType]) -> Job:
         now = from_us(self._now_us())

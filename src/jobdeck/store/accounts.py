@@ -36,9 +36,7 @@ def live_session(connection: Connection, sha256: str, now_us: int, idle_since_us
     query = (
         select(sessions, tokens.c.principal_id, tokens.c.principal_name, tokens.c.roles)
         .join(tokens, tokens.c.id == sessions.c.token_id)
-        .where(
-            sessions.c.sha256 == sha256, sessions.c.expires_at > now_us, sessions.c.seen_at > idle_since_us
-        )
+        .where(sessions.c.sha256 == sha256, sessions.c.expires_at > now_us, sessions.c.seen_at > idle_since_us)
         .where(*_usable(now_us))
     )
     return connection.execute(query).one_or_none()

@@ -36,9 +36,7 @@ def add(
 ) -> None:
     """Add one row, in the transaction of what it tells of."""
     told = [None if value is None else json_values.dumps(value) for value in (before, after)]
-    execute(
-        connection, _ADD, (entry_id, tenant, at, principal_id, action, object, allowed, reason, *told)
-    )
+    execute(connection, _ADD, (entry_id, tenant, at, principal_id, action, object, allowed, reason, *told))
 
 
 def newest(connection: Connection, tenant: str, page: Page) -> tuple[list[AuditEntry], bool]:

@@ -116,7 +116,8 @@ def progress(connection: Connection, rows: Rows) -> None:
 
 def finish(connection: Connection, rows: Rows) -> int:
     """End runs: rows of (status, status if a stop was asked, reason, reason if …, message, traceback, result,
-    errored entries, started_at, ended_at, id, owner, fence). How many were still held."""
+    errored entries, started_at, ended_at, id, owner, fence). How many were still held.
+    """
     return execute_many(connection, _FINISH, rows)
 
 

@@ -22,7 +22,8 @@ ON CONFLICT (run_id, direction, name) DO UPDATE SET media_type = excluded.media_
 
 def add(connection: Connection, made: Rows) -> None:
     """Keep finished files: rows of (run_id, name, tenant, media_type, size, sha256, path, created_at, run_id,
-    owner, fence). The same name again replaces the earlier file."""
+    owner, fence). The same name again replaces the earlier file.
+    """
     execute_many(connection, _ADD, made)
 
 

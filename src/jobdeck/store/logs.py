@@ -29,9 +29,7 @@ def append(connection: Connection, entries: Rows) -> None:
     execute_many(connection, _APPEND, entries)
 
 
-def after(
-    connection: Connection, tenant: str, run_id: str, seq: int, limit: int, level: int
-) -> Sequence[LogEntry]:
+def after(connection: Connection, tenant: str, run_id: str, seq: int, limit: int, level: int) -> Sequence[LogEntry]:
     """Entries above the cursor `seq` of at least `level`, in order."""
     query = _of_run(tenant, run_id, level).where(log_entries.c.seq > seq)
     return _entries(connection, query.order_by(log_entries.c.seq).limit(limit))

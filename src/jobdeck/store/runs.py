@@ -45,9 +45,7 @@ def newest(
     ).scalar_one()
     if page.before is not None:
         query = query.where(runs.c.id < page.before)
-    found = connection.execute(
-        query.order_by(runs.c.id.desc()).offset(page.offset).limit(page.size + 1)
-    ).fetchall()
+    found = connection.execute(query.order_by(runs.c.id.desc()).offset(page.offset).limit(page.size + 1)).fetchall()
     shown = found[: page.size]
     made = files.of_runs(connection, [row.id for row in shown])
     return (

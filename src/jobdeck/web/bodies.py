@@ -37,9 +37,7 @@ def read_object(allowed: Collection[str], ignored: Collection[str] = ()) -> dict
         raise InvalidInput.of("_schema", "The body must be a JSON object.")
     unknown = sorted(value.keys() - set(allowed) - set(ignored))
     if unknown:
-        raise InvalidInput(
-            FieldError(field=name[:100], messages=("Unknown field.",)) for name in unknown[:20]
-        )
+        raise InvalidInput(FieldError(field=name[:100], messages=("Unknown field.",)) for name in unknown[:20])
     return {name: value[name] for name in value if name in allowed}
 
 
@@ -58,9 +56,7 @@ def check_accept() -> None:
 def json_response(data: Any, status: int = 200) -> Response:
     """`data` as JSON, in the type that the caller asked for."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return Response(
-        text.encode("utf-8", "backslashreplace"), status, content_type=_accepted() or JSON_TYPES[0]
-    )
+    return Response(text.encode("utf-8", "backslashreplace"), status, content_type=_accepted() or JSON_TYPES[0])
 
 
 def _accepted() -> str | None:
@@ -71,8 +67,7 @@ def _accepted() -> str | None:
 
 def _read() -> bytes:
     if request.headers.get("Content-Type") and (
-        request.mimetype not in JSON_TYPES
-        or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8"
+        request.mimetype not in JSON_TYPES or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8"
     ):
         raise UnsupportedMediaType(f"Invalid 'Content-Type' header. Expected one of: {_EXPECTED}")
     check_length()

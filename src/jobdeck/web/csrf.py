@@ -31,9 +31,7 @@ def check_origin(request: Request, base_url: str | None) -> None:
     if origin is not None and origin not in _own_origins(request, base_url):
         raise NotAllowed("This request comes from another origin; make it from jobdeck's own pages.")
     if site is None and origin is None:
-        raise NotAllowed(
-            "This request does not say where it comes from; send an Origin header, or use an API token."
-        )
+        raise NotAllowed("This request does not say where it comes from; send an Origin header, or use an API token.")
 
 
 def check_token(request: Request, expected: str) -> None:

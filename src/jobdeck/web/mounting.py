@@ -68,9 +68,7 @@ def _answer_unrouted(deck: Deck, api_roots: frozenset[str]) -> Response | None:
     path, settings = request.path, deck.settings
     if isinstance(error, NotFound) and request.method in ("GET", "HEAD"):
         if path == "/":
-            return security.apply(
-                make_response(redirect(f"{request.script_root}{settings.pages_prefix}/jobs"))
-            )
+            return security.apply(make_response(redirect(f"{request.script_root}{settings.pages_prefix}/jobs")))
         if path == "/healthz":
             return security.apply(_health(deck))
     if (error.code or 0) < 400:

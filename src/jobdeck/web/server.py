@@ -68,9 +68,7 @@ def serve(app: Flask, socket: sockets.socket) -> int:
 def _finish(server: Any, channels: dict[int, Any]) -> None:
     """Go on until every request that was begun is answered, or for as long as `FINISH_WITHIN_S`."""
     deadline = time.monotonic() + FINISH_WITHIN_S
-    while time.monotonic() < deadline and any(
-        _is_busy(channel) for channel in server.active_channels.values()
-    ):
+    while time.monotonic() < deadline and any(_is_busy(channel) for channel in server.active_channels.values()):
         wasyncore.loop(timeout=0.05, map=channels, count=1)
 
 

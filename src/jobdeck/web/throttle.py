@@ -29,9 +29,7 @@ class Throttle:
             while recent and recent[0] <= now - self._span_s:
                 recent.popleft()
             if len(recent) >= self._limit:
-                raise TooManyRequests(
-                    "Too many attempts; wait a minute and try again.", retry_after=int(self._span_s)
-                )
+                raise TooManyRequests("Too many attempts; wait a minute and try again.", retry_after=int(self._span_s))
             recent.append(now)
             if len(self._attempts) > _ADDRESSES_LIMIT:
                 self._attempts.popitem(last=False)

@@ -64,8 +64,7 @@ def create_job() -> Response:
     missing = [name for name in ("title", "type") if name not in given]
     if missing:
         raise InvalidInput(
-            FieldError(field=_WIRE.get(name, name), messages=("Missing data for required field.",))
-            for name in missing
+            FieldError(field=_WIRE.get(name, name), messages=("Missing data for required field.",)) for name in missing
         )
     with _wire_names():
         job = current_desk().jobs.create(**given)

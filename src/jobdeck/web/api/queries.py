@@ -43,12 +43,7 @@ def boolean(name: str) -> bool | None:
 
 def statuses(name: str = "status") -> tuple[str, ...]:
     """Statuses, repeated or separated by commas, in either case."""
-    given = [
-        part.strip().upper()
-        for value in request.args.getlist(name)
-        for part in value.split(",")
-        if part.strip()
-    ]
+    given = [part.strip().upper() for value in request.args.getlist(name) for part in value.split(",") if part.strip()]
     if any(status not in SHOWN_STATUSES for status in given):
         raise InvalidInput.of(name, f"Must be one of: {', '.join(SHOWN_STATUSES)}.")
     return tuple(dict.fromkeys(given))
@@ -70,9 +65,7 @@ def optional_identifier(name: str) -> str | None:
 
 def page() -> Page:
     """Which part of a list is asked for."""
-    return Page(
-        number=integer("page", 1), size=integer("size", DEFAULT_SIZE), before=optional_identifier("before")
-    )
+    return Page(number=integer("page", 1), size=integer("size", DEFAULT_SIZE), before=optional_identifier("before"))
 
 
 def kept(*names: str) -> dict[str, Any]:

@@ -46,9 +46,7 @@ def add_to(routes: Blueprint) -> None:
 def list_runs(job_id: str | None = None) -> Response:
     """Runs from newest to oldest; `job_id`, `type`, `queue`, `status` and `q` narrow the list."""
     wanted = RunFilter(
-        job_id=queries.optional_identifier("job_id")
-        if job_id is None
-        else queries.identifier(job_id, "job_id"),
+        job_id=queries.optional_identifier("job_id") if job_id is None else queries.identifier(job_id, "job_id"),
         type=queries.text("type"),
         queue=queries.text("queue"),
         statuses=queries.statuses(),
