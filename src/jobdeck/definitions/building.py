@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.job import Job
 from ..errors import InvalidInput, JobdeckError
-from .arguments.messages import json_of
+from .arguments.messages import flat, json_of
 
 if TYPE_CHECKING:
     from .job_type import JobType
 
+DISCRIMINATOR = "job_arg_schema"
 logger = logging.getLogger("jobdeck.definitions")
 
 
 def build(job_type: type[JobType], job: Job, values: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON that the type's builder makes of loaded `values`; InvalidInput when it fails or makes no JSON."""
     builder = job_type.build_task_arguments
-    schema_name = getattr(job_type.arguments_schema, "__name__", "custom")
-    given = _named(builder, {name: value for name, value in values.items() if name != "job_arg_schema"}, schema_name)
+    given = _named(builder, {**values, DISCRIMINATOR: getattr(job_type.arguments_schema, "__name__", "custom")})
     try:
         built = builder(job, **given)
     except JobdeckError:
         raise
     except Exception as error:  # the author's code may raise anything, and a list of jobs must not break on it
         if callable(tell := getattr(error, "normalized_messages", None)):
-            raise InvalidInput.from_mapping(_flat(tell())) from error
+            raise InvalidInput.from_mapping(flat(tell())) from error
         logger.exception("build_task_arguments of the job type %s failed.", job_type.id)
         raise _failed(job_type, f"raised {type(error).__name__}: {error}") from error
     if not isinstance(built, Mapping):
@@ -38,13 +38,12 @@ def build(job_type: type[JobType], job: Job, values: Mapping[str, Any]) -> dict[
     return kept
 
 
-def _named(builder: Any, values: dict[str, Any], schema_name: str) -> dict[str, Any]:
+def _named(builder: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """What the builder names, or, when it takes any name, everything but the schema's name."""
     parameters = inspect.signature(builder).parameters
-    if "job_arg_schema" in parameters:
-        values["job_arg_schema"] = schema_name
-    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
-        return values
-    return {name: value for name, value in values.items() if name in parameters}
+    takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+    return {name: value for name, value in values.items()
+            if name in parameters or (takes_any and name != DISCRIMINATOR)}  # fmt: skip
 
 
 def _in_utc(value: Any) -> Any:
@@ -60,8 +59,3 @@ def _in_utc(value: Any) -> Any:
 
 def _failed(job_type: type[JobType], what: str) -> InvalidInput:
     return InvalidInput.of("_schema", f"build_task_arguments of {job_type.id} {what}.")
-
-
-def _flat(messages: Any) -> dict[str, list[str]]:
-    return {str(name): [str(text) for text in (texts if isinstance(texts, list) else [texts])]
-            for name, texts in dict(messages).items()}  # fmt: skip

@@ -58,8 +58,10 @@ def _check_id(type_id: Any) -> None:
 def _check_options(job_type: Any) -> None:
     try:
         parse_timeout(job_type.timeout)
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         raise DefinitionError(f"its timeout {job_type.timeout!r} cannot be used: {error}.") from None
+    except (TypeError, AttributeError):
+        raise DefinitionError(f"its timeout is {job_type.timeout!r}; write seconds, or a text such as '1h'.") from None
     if job_type.queue is not None and not (isinstance(job_type.queue, str) and job_type.queue):
         raise DefinitionError(f"its queue {job_type.queue!r} is no name of a queue.")
     for name in ("warn_on_errors", "capture_output"):

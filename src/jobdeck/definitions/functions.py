@@ -79,7 +79,7 @@ def _found(path: str) -> Any:
 
 
 def _is_same(found: Any, function: Any) -> bool:
-    return found is function or tasks.written(found) is function
+    return found is function or bool(found == function)
 
 
 def _by_position(task: Any) -> list[str]:

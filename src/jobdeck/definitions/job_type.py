@@ -8,27 +8,30 @@ first schema, not with this module.
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from inspect import Parameter
-from typing import Any, ClassVar, Self, TypeVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 
 from ..contracts import ArgumentSchema
 from ..core.job import Job
 from ..core.times import parse_timeout
-from ..errors import DefinitionError, InvalidInput
+from ..errors import DefinitionError, InvalidInput, JobdeckError
 from . import arguments, building, declaration, tasks
 from .arguments import messages
 from .arguments.shape import words
+from .building import DISCRIMINATOR
 from .fields import fields_of
 
 __all__ = ["JobType", "fields_of", "job_type"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Title = Any
-DISCRIMINATOR = "job_arg_schema"
+logger = logging.getLogger("jobdeck.definitions")
+_LIBRARIES = ("marshmallow", "abc", "builtins")
 
 
 class _Predefined:
@@ -43,7 +46,6 @@ class _Made:
     """What is made of a declaration, once. `taken` are the names that the task takes; None = any."""
 
     schema: ArgumentSchema | None
-    task: Any
     call: Callable[..., Any]
     taken: frozenset[str] | None
 
@@ -89,8 +91,8 @@ class JobType:
         description: Title,
         title: Title,
         attrs: Mapping[str, Any] | None = None,
-    ) -> type[Self]:
-        """A new subclass; `attrs` are further class attributes, such as `{"queue": "exports"}`."""
+    ) -> type[JobType]:
+        """A new subclass of JobType; `attrs` are further class attributes, such as `{"queue": "exports"}`."""
         body = {
             "__module__": sys._getframe(1).f_globals.get("__name__", __name__),
             "id": id_,
@@ -100,10 +102,15 @@ class JobType:
             "arguments_schema": arguments_schema,
             **(attrs or {}),
         }
-        return type(job_cls_name, (cls,), body)
+        return type(job_cls_name, (JobType,), body)
 
     @classmethod
-    def build_task_arguments(cls, job_obj: Job, since: datetime | None = None, **kwargs: Any) -> dict[str, Any]:
+    def build_task_arguments(
+        cls,
+        job_obj: Job,  # noqa: ARG003 # names for those who override it
+        since: datetime | None = None,  # noqa: ARG003 # names for those who override it
+        **kwargs: Any,  # noqa: ARG003 # names for those who override it
+    ) -> dict[str, Any]:
         """Override to decide what the task is called with; without an override it gets the arguments that it takes.
 
         `job_obj` is the saved job, or a stand-in when the type is run without one. `since` is what was asked for, else
@@ -204,7 +211,15 @@ class JobType:
                 raise DefinitionError(f"its task {cls.task!r} is not there: {error}.") from error.__cause__
         declaration.check(cls, task)
         schema = arguments.schema_of(cls.arguments_schema, cls._names)
-        return _Made(schema=schema, task=task, call=tasks.runnable(task), taken=_taken(task))
+        taken = _taken(task)
+        if schema is not None and taken is not None and not cls._has_builder():
+            lost = schema.json_schema()["properties"].keys() - taken - {DISCRIMINATOR, *schema.last_success_fields}
+            if lost:
+                logger.warning(
+                    "Job type %s: its task does not take the arguments %s, and it has no build_task_arguments.",
+                    cls.place(), ", ".join(sorted(lost)),
+                )  # fmt: skip
+        return _Made(schema=schema, call=tasks.runnable(task), taken=taken)
 
     @classmethod
     def _has_builder(cls) -> bool:
@@ -218,17 +233,26 @@ class JobType:
             if given:
                 raise InvalidInput.from_mapping({name: [messages.UNKNOWN] for name in given})
             return {}
-        return schema.load(given)
+        try:
+            return schema.load(given)
+        except JobdeckError:
+            raise
+        except Exception as error:  # an author's validator may raise anything, and a list of jobs must not break on it
+            logger.exception("The arguments schema of the job type %s failed.", cls.id)
+            message = f"The arguments schema of {cls.id} raised {type(error).__name__}: {error}."
+            raise InvalidInput.of("_schema", message) from error
 
     @classmethod
     def _given(cls, data: Mapping[str, Any]) -> dict[str, Any]:
         """`data` as JSON, without the name of the schema, which a client may send and may leave out."""
         given: dict[str, Any] = messages.json_of(data)
         named = given.pop(DISCRIMINATOR, None)
+        if named is None or named == "custom":
+            return given
         declared = cls.arguments_schema
-        # A subclass may have inherited the name that its form sends.
-        known = {base.__name__ for base in getattr(declared, "__mro__", ())} - {"Schema", "SchemaABC", "ABC", "object"}
-        if named is not None and named not in known | {"custom"}:
+        bases = (declared if isinstance(declared, type) else type(declared)).__mro__
+        # Also that of a base, because a subclass may have inherited the name that its form sends.
+        if named not in [base.__name__ for base in bases if base.__module__.partition(".")[0] not in _LIBRARIES]:
             raise InvalidInput.of(DISCRIMINATOR, f"Unsupported value: {named}")
         return given
 

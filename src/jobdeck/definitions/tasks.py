@@ -13,6 +13,13 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
+_UNKNOWN = inspect.Signature(
+    [
+        inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+        inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+    ]
+)
+
 
 def find(path: str) -> Any:
     """What stands at `package.module:name` or `package.module.name`; LookupError says what is not there."""
@@ -41,7 +48,7 @@ def find_module(name: str) -> Any:
 def problem(task: object) -> str | None:
     """Why `task` cannot be run; None when it can."""
     if isinstance(task, type) or not callable(task):
-        return f"is {task!r}, which is no function, Celery task, or dotted path of one"
+        return f"is {task!r}, not a function, a Celery task, or the dotted path of one"
     function = written(task)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         return "is a generator, which would not run; let it do its work without yield"
@@ -60,8 +67,12 @@ def runnable(task: Any) -> Callable[..., Any]:
 
 
 def signature(task: Any) -> inspect.Signature:
-    """The parameters a task is called with; without `self` for a bound Celery task."""
-    return inspect.signature(_called(task))
+    """The parameters a task is called with, without `self` for a bound Celery task; `(*args, **kwargs)` when unknown."""
+    try:
+        return inspect.signature(_called(task))
+    except ValueError:
+        # Some functions written in C do not tell.
+        return _UNKNOWN
 
 
 def hints(task: Any, names: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -78,21 +89,8 @@ def hints(task: Any, names: Mapping[str, Any] | None = None) -> dict[str, Any]:
         try:
             found.update(get_type_hints(one, known, dict(names or {}), include_extras=True))
         except Exception:  # an annotation may be any expression
-            found[name] = annotation if isinstance(annotation, str) else str(annotation)
+            found[name] = annotation if isinstance(annotation, str) else repr(annotation)
     return found
-
-
-def _is_celery(task: object) -> bool:
-    return all(callable(getattr(task, name, None)) for name in ("run", "apply", "apply_async"))
-
-
-def _apply(task: Any, *args: Any, **kwargs: Any) -> Any:
-    return task.apply(args, kwargs, throw=True).get(disable_sync_subtasks=False)
-
-
-def _called(task: Any) -> Callable[..., Any]:
-    called: Callable[..., Any] = task.run if _is_celery(task) else task
-    return called
 
 
 def written(task: Any) -> Any:
@@ -101,6 +99,20 @@ def written(task: Any) -> Any:
     while isinstance(function, functools.partial):
         function = inspect.unwrap(function.func)
     function = getattr(function, "__func__", function)
-    if not inspect.isfunction(function) and not isinstance(function, type):
-        function = getattr(type(function).__call__, "__func__", type(function).__call__) if callable(function) else None
+    if callable(function) and not inspect.isroutine(function) and not isinstance(function, type):
+        return type(function).__call__
     return function
+
+
+def _is_celery(task: object) -> bool:
+    return not isinstance(task, type) and all(
+        callable(getattr(task, name, None)) for name in ("run", "apply", "apply_async")
+    )
+
+
+def _apply(task: Any, *args: Any, **kwargs: Any) -> Any:
+    return task.apply(args, kwargs, throw=True).get(disable_sync_subtasks=False)
+
+
+def _called(task: Any) -> Any:
+    return task.run if _is_celery(task) else task

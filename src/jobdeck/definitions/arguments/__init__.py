@@ -20,7 +20,7 @@ def schema_of(declared: Any, names: Mapping[str, Any]) -> ArgumentSchema | None:
     kind = _kind(declared)
     # Each kind loads a library of its own; a process pays only for those that its job types use.
     module = importlib.import_module(f"{__name__}.{kind}")
-    schema: ArgumentSchema = module.SignatureSchema(declared, names) if kind == "signature" else module.of(declared)
+    schema: ArgumentSchema = module.of(declared, names) if kind == "signature" else module.of(declared)
     return schema
 
 
@@ -28,8 +28,7 @@ def _kind(declared: Any) -> str:
     if isinstance(declared, tuple):
         raise DefinitionError("its arguments_schema is a tuple; remove the comma at the end of the line.")
     if isinstance(declared, Mapping):
-        is_fields = bool(declared) and all(_is_marshmallow(one) for one in declared.values())
-        return "marshmallow" if is_fields else "jsonschema"
+        return "jsonschema" if declared and not any(map(_is_field, declared.values())) else "marshmallow"
     if _is_marshmallow(declared):
         return "marshmallow"
     if callable(declared) and not isinstance(declared, type):
@@ -38,6 +37,11 @@ def _kind(declared: Any) -> str:
         f"its arguments_schema is {declared!r}; give a marshmallow Schema class, a dict of marshmallow fields, a JSON "
         "Schema, a function with typed parameters, or None for no arguments."
     )
+
+
+def _is_field(value: Any) -> bool:
+    """A marshmallow field, also one that a comma has made a tuple."""
+    return _is_marshmallow(value[0] if isinstance(value, tuple) and value else value)
 
 
 def _is_marshmallow(thing: Any) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -13,19 +14,24 @@ from marshmallow import Schema, ValidationError, fields
 from ...core.json_values import to_json_value
 from ...errors import DefinitionError, InvalidInput
 from . import shape
-from .messages import json_of
+from .messages import flat, json_of
 
 DISCRIMINATOR = "job_arg_schema"
+_EXCLUSIVE = {"minimum": "min_inclusive", "maximum": "max_inclusive"}
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
 def of(declared: Any) -> MarshmallowSchema:
     """The argument schema behind a Schema class, a Schema, or a dict of fields."""
     if isinstance(declared, Mapping):
+        for name, field in declared.items():
+            _check_field(field, f"{name!r} in its arguments_schema")
         declared = Schema.from_dict(dict(declared), name="Arguments")
-    if isinstance(declared, type):
-        if not issubclass(declared, Schema):
-            raise DefinitionError(f"its arguments_schema is the field class {declared.__name__}; give a Schema class.")
-        _refuse_lost_fields(declared)
+    if isinstance(declared, type) and issubclass(declared, Schema):
+        for base in declared.__mro__:
+            for name, value in vars(base).items():
+                if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], fields.Field):
+                    _check_field(value, f"{base.__name__}.{name}")
         try:
             declared = declared()
         except (TypeError, ValueError) as error:
@@ -35,13 +41,11 @@ def of(declared: Any) -> MarshmallowSchema:
     return MarshmallowSchema(declared)
 
 
-def _refuse_lost_fields(schema: type[Schema]) -> None:
-    for base in schema.__mro__:
-        for name, value in vars(base).items():
-            if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], fields.Field):
-                raise DefinitionError(
-                    f"{base.__name__}.{name} is a tuple, so that the field is lost; remove the comma at its end."
-                )
+def _check_field(field: Any, place: str) -> None:
+    if isinstance(field, tuple):
+        raise DefinitionError(f"{place} is a tuple, so that the field would be lost; remove the comma at its end.")
+    if not isinstance(field, fields.Field):
+        raise DefinitionError(f"{place} is {field!r}; give a marshmallow field, such as fields.String().")
 
 
 class MarshmallowSchema:
@@ -52,51 +56,55 @@ class MarshmallowSchema:
 
     @cached_property
     def last_success_fields(self) -> tuple[str, ...]:
-        since = self._schema.load_fields.get("since")
-        return ("since",) if isinstance(since, fields.DateTime) and not isinstance(since, fields.Date) else ()
+        """`since`, where there is one and it is a datetime: InvenioRDM's rule."""
+        return ("since",) if _is_datetime(self._schema.load_fields.get("since")) else ()
 
     def load(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        too_long = list(shape.overlong(self.json_schema(), data))
-        if too_long:
+        """What marshmallow makes of `data`."""
+        if too_long := list(shape.overlong(self._json_schema, data)):
             raise InvalidInput(too_long)
         try:
-            loaded = self._schema.load(dict(data))
+            loaded: Any = self._schema.load(dict(data))
         except ValidationError as error:
-            raise InvalidInput.from_mapping(flat(error.normalized_messages())) from None
+            raise InvalidInput.from_mapping(flat(error.messages)) from None
         if not isinstance(loaded, Mapping):
             name = type(self._schema).__name__
             raise DefinitionError(f"The schema {name} loads {type(loaded).__name__}; let it load a dict.")
         return dict(loaded)
 
     def dump(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        dumped: dict[str, Any] = json_of(self._schema.dump(values))
-        return {name: value for name, value in dumped.items() if self._is_meant(name, values)}
+        """What marshmallow dumps, without what a `dump_default` would add; datetimes in UTC."""
+        instants = {name: _in_utc(self._schema.fields.get(name), value) for name, value in values.items()}
+        dumped: dict[str, Any] = json_of(self._schema.dump(instants))
+        added = {field.data_key or name for name, field in self._schema.dump_fields.items()
+                 if (field.attribute or name) not in values}  # fmt: skip
+        return {name: value for name, value in dumped.items() if name not in added}
 
     def restore(self, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """The same JSON."""
         return dict(stored)
 
     def json_schema(self) -> dict[str, Any]:
+        """The plain shape, with labels and metadata as hints."""
         return self._json_schema
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Load-only fields are hidden."""
         return shape.redact(self._json_schema, data)
-
-    def _is_meant(self, name: str, values: Mapping[str, Any]) -> bool:
-        """Whether a dumped field was among the values, and not added by a `dump_default`."""
-        field = self._schema.dump_fields.get(name)
-        return field is None or (field.attribute or name) in values
 
     @cached_property
     def _json_schema(self) -> dict[str, Any]:
-        converter = OpenAPIConverter("3.1.0", lambda _: None, None)  # type: ignore[no-untyped-call] # apispec has none
+        # Without a spec every nested schema stands in place, and nothing else of apispec is needed.
+        make: Any = OpenAPIConverter
+        converter = make("3.1.0", lambda _: None, None)
         converter.add_attribute_function(_hints)
         with warnings.catch_warnings():
             # Of a second Regexp and the like, which a form does not show but loading checks all the same.
             warnings.simplefilter("ignore", UserWarning)
             schema = converter.schema2jsonschema(self._schema)
-        properties = schema["properties"]
-        for name in [name for name, one in properties.items() if one.get("readOnly")]:
-            del properties[name]
+        properties = schema["properties"] = {
+            name: one for name, one in schema.get("properties", {}).items() if not one.get("readOnly")
+        }
         for name in self.last_success_fields:
             properties[name]["x-last-success"] = True
         if DISCRIMINATOR in properties:
@@ -106,50 +114,53 @@ class MarshmallowSchema:
         return result
 
 
-def flat(messages: Any, *path: str) -> dict[str, list[str]]:
-    """`{"a": {0: {"b": ["Wrong."]}}}` → `{"a.0.b": ["Wrong."]}`."""
-    if isinstance(messages, Mapping):
-        found: dict[str, list[str]] = {}
-        for name, inner in messages.items():
-            for field, texts in flat(inner, *path, str(name)).items():
-                found.setdefault(field, []).extend(texts)
-        return found
-    texts = [messages] if isinstance(messages, str) or not isinstance(messages, Iterable) else list(messages)
-    return {".".join(path) or "_schema": [str(text) for text in texts]}
+def _is_datetime(field: Any) -> bool:
+    # In marshmallow 3 dates and times are datetimes too.
+    return isinstance(field, fields.DateTime) and not isinstance(
+        field, (fields.Date, fields.Time, fields.NaiveDateTime)
+    )
+
+
+def _in_utc(field: Any, value: Any) -> Any:
+    """An instant in UTC; without a zone it counts as UTC, which is what a form shows."""
+    if not isinstance(value, datetime) or not _is_datetime(field):
+        return value
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _hints(converter: Any, field: Any, *, ret: dict[str, Any]) -> dict[str, Any]:
-    """What apispec leaves out of a field's JSON Schema."""
-    hints = {**converter.field2type_and_format(field), **_exact(field, ret), **_from_metadata(field.metadata)}
-    labels = [(v.choices, v.labels) for v in field.validators if getattr(v, "labels", None)]
-    for choices, titles in labels:
-        hints["x-options"] = [{"value": c, "title": str(t)} for c, t in zip(choices, titles, strict=False)]
-    if field.allow_none and isinstance(hints.get("type"), str):
-        hints["type"] = [hints["type"], "null"]
-    if field.allow_none and None not in ret.get("enum", [None]):
-        hints["enum"] = [*ret["enum"], None]
-    if isinstance(field, fields.Nested) and not isinstance(field, fields.Pluck):
-        # A list of schemas has no type of its own in the mapping; what apispec found for it stands.
-        hints.pop("type", None)
+    """What apispec leaves out of a field's JSON Schema; called once for each field, with what it found so far."""
+    hints = _from_metadata(field.metadata)
+    if "type" in field.metadata:
+        # A widget's name such as "hidden", which apispec takes for the type of the value.
+        hints |= converter.field2type_and_format(field)
+    hints |= _exact(field, ret)
+    for validator in field.validators:
+        for word, mark in _EXCLUSIVE.items():
+            if getattr(validator, mark, True) is False and word in ret:
+                hints[f"exclusive{word.capitalize()}"] = ret.pop(word)
+        if labels := getattr(validator, "labels", None):
+            pairs = zip(validator.choices, labels, strict=False)
+            hints["x-options"] = [{"value": choice, "title": str(label)} for choice, label in pairs]
+    if field.allow_none:
+        if isinstance(hints.get("type"), str):
+            hints["type"] = [hints["type"], "null"]
+        if None not in ret.get("enum", [None]):
+            hints["enum"] = [*ret["enum"], None]
     return hints
 
 
 def _exact(field: Any, ret: dict[str, Any]) -> dict[str, Any]:
+    """Types and formats that say how the value is stored."""
     if isinstance(field, fields.Decimal):
-        return {"type": "string", "format": "decimal", **{k: float(ret[k]) for k in _BOUNDS if k in ret}}
+        return {"type": "string", "format": "decimal", **{word: float(ret[word]) for word in _BOUNDS if word in ret}}
     if isinstance(field, fields.TimeDelta):
         if ret.get("x-unit") == "seconds":
             del ret["x-unit"]
         return {"format": "duration"}
-    if isinstance(field, fields.DateTime | fields.Date | fields.Time | fields.Url | fields.Enum | fields.Pluck):
-        given = {"type": ret["type"]} if isinstance(ret.get("type"), str) else {}
-        kinds: dict[type, str] = {fields.Time: "time", fields.Url: "uri"}
-        format_ = next((kinds[kind] for kind in kinds if isinstance(field, kind)), ret.get("format"))
-        return {**given, **({"format": format_} if format_ else {})}
-    return {}
-
-
-_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+    if isinstance(field, fields.Time):
+        return {"format": "time"}
+    return {"format": "uri"} if isinstance(field, fields.Url) else {}
 
 
 def _from_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...core.json_values import NotJson, to_json_value
@@ -11,19 +11,13 @@ from ...errors import InvalidInput
 MISSING = "Missing data for required field."
 UNKNOWN = "Unknown field."
 NULL = "Field may not be null."
-KINDS = {
-    "string": "string",
-    "integer": "integer",
-    "number": "number",
-    "boolean": "boolean",
+# JSON Schema's types and formats, in words for people.
+_KINDS = {
     "array": "list",
-    "object": "object",
-    "null": "empty value",
     "date-time": "datetime",
-    "date": "date",
-    "time": "time",
-    "duration": "duration in seconds",
+    "duration": "number of seconds",
     "uuid": "UUID",
+    "uri": "URL",
     "email": "email address",
     "decimal": "number",
 }
@@ -31,7 +25,7 @@ KINDS = {
 
 def not_valid(kind: str) -> str:
     """`kind` is a JSON Schema type or format."""
-    return f"Not a valid {KINDS.get(kind, kind)}."
+    return f"Not a valid {_KINDS.get(kind, kind)}."
 
 
 def one_of(choices: Iterable[Any]) -> str:
@@ -48,6 +42,18 @@ def sentence(text: str) -> str:
 def path_of(*parts: object) -> str:
     """A dotted path; `_schema` for the whole."""
     return ".".join(str(part) for part in parts) or "_schema"
+
+
+def flat(told: Any, *path: str) -> dict[str, list[str]]:
+    """`{"a": {0: {"b": ["Wrong."]}}}`, as marshmallow tells errors, → `{"a.0.b": ["Wrong."]}`."""
+    if isinstance(told, Mapping):
+        found: dict[str, list[str]] = {}
+        for name, inner in told.items():
+            for field, texts in flat(inner, *path, str(name)).items():
+                found.setdefault(field, []).extend(texts)
+        return found
+    texts = list(told) if isinstance(told, list | tuple | set) else [told]
+    return {path_of(*path): [str(text) for text in texts]}
 
 
 def json_of(value: Any, *path: object) -> Any:

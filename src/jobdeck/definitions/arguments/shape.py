@@ -27,7 +27,7 @@ from ...errors import FieldError
 from .messages import path_of
 
 PATTERN_LIMIT = 1024
-SECRET = "••••••"
+HIDDEN_VALUE = "••••••"
 _ONE = ("items", "additionalProperties", "contains", "not", "if", "then", "else", "propertyNames",
         "unevaluatedProperties", "unevaluatedItems")  # fmt: skip
 _SEVERAL = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -77,18 +77,23 @@ class _Simplifier:
         if reference in trail:
             self.is_recursive = True
             return dict(node)
-        target = self._find(reference)
+        target = resolve(self._root, reference)
         beside = {name: value for name, value in node.items() if name != "$ref"}
         if not isinstance(target, Mapping):
             return dict(node)
         return self.walk({**target, **beside}, (*trail, reference))
 
-    def _find(self, reference: str) -> Any:
-        found: Any = self._root
-        for part in reference.removeprefix("#").strip("/").split("/"):
-            key = unquote(part).replace("~1", "/").replace("~0", "~")
+
+def resolve(root: Mapping[str, Any], reference: str) -> Any:
+    """What `#/$defs/name` refers to in `root`; None when there is nothing."""
+    found: Any = root
+    for part in filter(None, reference.removeprefix("#").split("/")):
+        key = unquote(part).replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list):
+            found = found[int(key)] if key.isdigit() and int(key) < len(found) else None
+        else:
             found = found.get(key) if isinstance(found, Mapping) else None
-        return found
+    return found
 
 
 def _titled(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +148,7 @@ def redact(schema: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]
         if value is None or not isinstance(one, Mapping):
             continue
         if one.get("format") == "password" or one.get("writeOnly"):
-            shown[name] = SECRET
+            shown[name] = HIDDEN_VALUE
         elif isinstance(value, Mapping):
             shown[name] = redact(one, value)
     return shown

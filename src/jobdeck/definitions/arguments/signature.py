@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter
 from typing import Any, get_args
@@ -33,20 +33,27 @@ class _Argument:
         return None if self.default is Parameter.empty else copy.deepcopy(self.default)
 
 
+def of(function: Any, names: Mapping[str, Any]) -> SignatureSchema:
+    """The argument schema behind a function; `names` are known to its annotations beside those of its module."""
+    hints = tasks.hints(function, names)
+    parameters = tasks.signature(function).parameters
+    return SignatureSchema([_argument(one, hints.get(name, Parameter.empty)) for name, one in parameters.items()])
+
+
 class SignatureSchema:
     """Values are what the annotations say; the task gets them back typed."""
 
-    def __init__(self, function: Any, names: Mapping[str, Any]) -> None:
-        hints = tasks.hints(function, names)
-        parameters = tasks.signature(function).parameters
-        self._arguments = {name: _argument(one, hints.get(name, Parameter.empty)) for name, one in parameters.items()}
-        self._json_schema = _describe(self._arguments.values())
+    def __init__(self, arguments: Sequence[_Argument]) -> None:
+        self._arguments = {one.name: one for one in arguments}
+        self._json_schema = _describe(arguments)
 
     @property
     def last_success_fields(self) -> tuple[str, ...]:
+        """Parameters annotated `LastSuccess`."""
         return tuple(one.name for one in self._arguments.values() if one.is_since)
 
     def load(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """One value for every parameter."""
         errors = [FieldError(field=n, messages=(messages.UNKNOWN,)) for n in data if n not in self._arguments]
         values: dict[str, Any] = {}
         for name, one in self._arguments.items():
@@ -66,6 +73,7 @@ class SignatureSchema:
         return values
 
     def dump(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """JSON, from which `restore` makes equal values."""
         return {name: self._arguments[name].typed.write(value, name) for name, value in values.items()}
 
     def restore(self, stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,9 +82,11 @@ class SignatureSchema:
         return {n: known[n].typed.read(value, n) if n in known else value for n, value in stored.items()}
 
     def json_schema(self) -> dict[str, Any]:
+        """The plain shape of the parameters."""
         return self._json_schema
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Texts marked as a password are hidden."""
         return shape.redact(self._json_schema, data)
 
 
@@ -124,7 +134,7 @@ def _check_default(one: _Argument) -> None:
         ) from None
 
 
-def _describe(arguments: Any) -> dict[str, Any]:
+def _describe(arguments: Sequence[_Argument]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     definitions: dict[str, Any] = {}
     for one in arguments:
@@ -134,6 +144,7 @@ def _describe(arguments: Any) -> dict[str, Any]:
             described["default"] = one.typed.write(one.filled(), one.name)
         if one.is_since:
             described["x-last-success"] = True
+            described.setdefault("description", "Left empty: the start of the last successful run.")
         properties[one.name] = described
     whole = {"properties": properties, "$defs": definitions, "additionalProperties": False}
     required = [one.name for one in arguments if one.is_required]

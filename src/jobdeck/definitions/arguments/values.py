@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -19,6 +20,7 @@ from . import messages, shape
 
 _BARE = (str, int, float, Enum, date, time, timedelta, Decimal, UUID, bytes, bytearray, type(None))
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+_QUOTED = re.compile(r"'([^']*)'")
 
 
 class NoJsonForm(TypeError):
@@ -31,13 +33,14 @@ class Typed:
     def __init__(self, annotation: Any) -> None:
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-            described = self._adapter.json_schema(schema_generator=_Shape)
+            self.json_schema: dict[str, Any] = self._adapter.json_schema(schema_generator=_Shape)
         except (PydanticUserError, PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError) as error:
-            raise NoJsonForm(str(error).strip().partition("\n")[0]) from None
-        self.json_schema: dict[str, Any] = _untitled(described)
-        whole = shape.simplify({"properties": {"it": self.json_schema}, "$defs": described.get("$defs", {})})
-        self._kinds = shape.types_of(whole["properties"]["it"]) - {"null"}
-        self._format = whole["properties"]["it"].get("format")
+            raise NoJsonForm(str(error).strip().partition("\n")[0].rstrip(".")) from None
+        if any(node.get("writeOnly") and node.get("format") == "password" for node in _nodes(self.json_schema)):
+            raise NoJsonForm("a secret is not kept with a run; let the task read it from its environment")
+        plain = shape.simplify({"properties": {"it": self.json_schema}, **self.json_schema})["properties"].get("it", {})
+        self._kinds = shape.types_of(plain) - {"null"}
+        self._format = plain.get("format")
 
     def read(self, value: Any, *path: object) -> Any:
         """The typed value; InvalidInput names each place that does not fit, below `path`."""
@@ -49,8 +52,8 @@ class Typed:
             return self._adapter.validate_python(value)
         except ValidationError as error:
             found: dict[str, list[str]] = {}
-            for detail in error.errors(include_url=False, include_context=True):
-                found.setdefault(messages.path_of(*path, *_place(detail)), []).append(_sentence(detail))
+            for detail in error.errors(include_url=False):
+                found.setdefault(messages.path_of(*path, *_place(detail, value)), []).append(_sentence(detail))
             raise InvalidInput.from_mapping(found) from None
 
     def write(self, value: Any, *path: object) -> Any:
@@ -59,70 +62,85 @@ class Typed:
 
 
 class _Shape(GenerateJsonSchema):
-    """JSON Schema as jobdeck stores values: Decimal as text, timedelta in seconds; no bytes, no secrets."""
+    """JSON Schema as jobdeck stores values: Decimal as text, timedelta in seconds, no bytes; no classes as titles."""
 
     def decimal_schema(self, schema: Any) -> JsonSchemaValue:
         bounds = {word: float(schema[bound]) for bound, word in _BOUNDS.items() if schema.get(bound) is not None}
         return {"type": "string", "format": "decimal", **bounds}
 
     def timedelta_schema(self, schema: Any) -> JsonSchemaValue:
-        given = {word: schema[bound] for bound, word in _BOUNDS.items() if schema.get(bound) is not None}
-        return {"type": "number", "format": "duration", **{w: span.total_seconds() for w, span in given.items()}}
+        spans = {word: schema[bound] for bound, word in _BOUNDS.items() if schema.get(bound) is not None}
+        return {"type": "number", "format": "duration", **{word: span.total_seconds() for word, span in spans.items()}}
 
-    def bytes_schema(self, schema: Any) -> JsonSchemaValue:  # noqa: ARG002 # the signature is pydantic's
+    def bytes_schema(self, schema: Any) -> JsonSchemaValue:  # noqa: ARG002 # pydantic's signature
         raise TypeError("bytes have no JSON form; take text")
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 # the signature is pydantic's
+    def enum_schema(self, schema: Any) -> JsonSchemaValue:
+        return _untitled(super().enum_schema(schema), schema)
+
+    def model_schema(self, schema: Any) -> JsonSchemaValue:
+        return _untitled(super().model_schema(schema), schema)
+
+    def dataclass_schema(self, schema: Any) -> JsonSchemaValue:
+        return _untitled(super().dataclass_schema(schema), schema)
+
+    def typed_dict_schema(self, schema: Any) -> JsonSchemaValue:
+        return _untitled(super().typed_dict_schema(schema), schema)
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 # pydantic's signature
         return False
 
 
-def _untitled(described: dict[str, Any]) -> dict[str, Any]:
-    """Without the names of classes as titles, which are for programmers."""
-    if described.get("format") == "password":
-        raise NoJsonForm("a secret is not kept with a run; let the task read it from its environment")
-    titles = [one.pop("title", None) for one in described.get("$defs", {}).values()]
-    if "properties" in described or described.get("title") in titles:
+def _untitled(described: JsonSchemaValue, schema: Any) -> JsonSchemaValue:
+    if described.get("title") == getattr(schema.get("cls"), "__name__", None):
         described.pop("title", None)
     return described
+
+
+def _nodes(node: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(node, Mapping):
+        yield node
+    for inner in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        yield from _nodes(inner)
 
 
 def _bare(value: Any) -> Any:
     """`value` with what pydantic alone can write, such as a path or a URL, as text."""
     if isinstance(value, Mapping):
-        return {key if isinstance(key, str) else str(_bare_key(key)): _bare(item) for key, item in value.items()}
+        return {key if isinstance(key, str) else str(to_jsonable_python(key)): _bare(one) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_bare(item) for item in value]
     return value if isinstance(value, _BARE) else to_jsonable_python(value)
 
 
-def _bare_key(key: Any) -> Any:
-    return to_jsonable_python(key)
-
-
-def _place(detail: ErrorDetails) -> tuple[int | str, ...]:
-    """Where the error is, without the names of a union's branches."""
-    place = detail["loc"]
-    # Of a union, pydantic names the branch after the place; such a name is no key of the value.
-    return tuple(part for part in place if not (isinstance(part, str) and part in _BRANCHES))
-
-
-_BRANCHES = {"int", "str", "float", "bool", "date", "datetime", "time", "timedelta", "decimal", "uuid", "none"}
+def _place(detail: ErrorDetails, value: Any) -> Iterator[int | str]:
+    """Where in `value` the error is. pydantic also names the branch of a union, which is no place in the value."""
+    for index, part in enumerate(detail["loc"], 1):
+        if isinstance(value, Mapping) and (part in value or str(part) in value):
+            value = value.get(part, value.get(str(part)))
+            yield part
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+            yield part
+        elif detail["type"] == "missing" and index == len(detail["loc"]):
+            yield part
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    kind, context = detail["type"], detail.get("ctx", {})
+    kind = detail["type"]
     if kind == "missing":
         return messages.MISSING
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return messages.UNKNOWN
-    if kind in ("literal_error", "enum"):
-        return f"Must be one of: {str(context['expected']).replace(' or ', ', ')}."
     if detail["input"] is None:
         return messages.NULL
+    if kind in ("literal_error", "enum"):
+        expected = str(detail["ctx"]["expected"])
+        return messages.one_of(_QUOTED.findall(expected) or [expected])
     for start, word in _WORDS.items():
         if kind.startswith(start):
             return messages.not_valid(word)
-    return messages.sentence(detail["msg"].removeprefix("Value error, "))
+    return messages.sentence(detail["msg"].removeprefix("Value error, ").replace("Input should be", "Must be", 1))
 
 
 _WORDS = {
