@@ -87,8 +87,8 @@ EXPECTED = {
     "instant": {"type": "string", "format": "date-time"},
     "day": {"type": "string", "format": "date", "default": "2026-01-02"},
     "hour": {"type": "string", "format": "time"},
-    "span": {"type": "number", "format": "duration"},
-    "millis": {"type": "number", "format": "duration", "x-unit": "milliseconds"},
+    "span": {"format": "duration"},
+    "millis": {"format": "duration", "x-unit": "milliseconds"},
     "unique": {"type": "string", "format": "uuid"},
     "mail": {"type": "string", "format": "email"},
     "link": {"type": "string", "format": "uri"},
@@ -123,6 +123,8 @@ def test_every_field_has_its_place_in_the_form() -> None:
     assert nested["many"] == {"type": "array", "items": PART, "title": "Many"}
     titles = {name: one.pop("title") for name, one in properties.items() if name != "text"}
     assert titles["wire"] == "Wire" and titles["late"] == "Late"
+    # marshmallow 3 counts whole units unless told otherwise.
+    assert {properties[name].pop("type") for name in ("span", "millis")} <= {"number", "integer"}
     assert properties == EXPECTED
 
 
@@ -136,7 +138,7 @@ def test_the_enum_of_python_has_its_choices() -> None:
 
 def test_values_are_stored_as_marshmallow_dumps_them() -> None:
     schema = of(Everything)
-    given = {
+    given: dict[str, Any] = {
         "text": "t", "exact": "1.50", "instant": "2026-01-02T03:04:05", "hour": "03:04:05", "span": 90,
         "unique": "01890000-0000-7000-8000-000000000000", "colour": "r", "parts": [{"size": 2}], "wire": 4,
     }  # fmt: skip

@@ -140,6 +140,24 @@ def overlong(schema: Mapping[str, Any], value: Any, *path: object) -> Iterator[F
             yield from overlong(schema["items"], item, *path, index)
 
 
+def unknown_names(schema: Any, value: Any, *path: object) -> Iterator[str]:
+    """Where an object in `value` has a name that its closed schema does not have."""
+    if not isinstance(schema, Mapping):
+        return
+    if isinstance(value, Mapping):
+        properties = schema.get("properties", {})
+        others = schema.get("additionalProperties")
+        for name, inner in value.items():
+            if name not in properties and others is False:
+                yield path_of(*path, name)
+            else:
+                yield from unknown_names(properties.get(name, others), inner, *path, name)
+    elif isinstance(value, list):
+        first = schema.get("prefixItems", [])
+        for index, inner in enumerate(value):
+            yield from unknown_names(first[index] if index < len(first) else schema.get("items"), inner, *path, index)
+
+
 def redact(schema: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
     """`data` with what the schema marks as a password or write-only hidden."""
     shown = dict(data)

@@ -38,9 +38,10 @@ class Typed:
             raise NoJsonForm(str(error).strip().partition("\n")[0].rstrip(".")) from None
         if any(node.get("writeOnly") and node.get("format") == "password" for node in _nodes(self.json_schema)):
             raise NoJsonForm("a secret is not kept with a run; let the task read it from its environment")
-        plain = shape.simplify({"properties": {"it": self.json_schema}, **self.json_schema})["properties"].get("it", {})
-        self._kinds = shape.types_of(plain) - {"null"}
-        self._format = plain.get("format")
+        whole = {"properties": {"it": self.json_schema}, "$defs": self.json_schema.get("$defs", {})}
+        self._shape: dict[str, Any] = shape.simplify(whole)["properties"]["it"]
+        self._kinds = shape.types_of(self._shape) - {"null"}
+        self._format = self._shape.get("format")
 
     def read(self, value: Any, *path: object) -> Any:
         """The typed value; InvalidInput names each place that does not fit, below `path`."""
@@ -48,6 +49,8 @@ class Typed:
             raise InvalidInput.of(messages.path_of(*path), messages.not_valid(min(self._kinds)))
         if isinstance(value, int | float) and self._format in ("date-time", "date", "time"):
             raise InvalidInput.of(messages.path_of(*path), messages.not_valid(self._format))
+        if unknown := list(shape.unknown_names(self._shape, value, *path)):
+            raise InvalidInput.from_mapping({name: [messages.UNKNOWN] for name in unknown})
         try:
             return self._adapter.validate_python(value)
         except ValidationError as error:
@@ -76,24 +79,30 @@ class _Shape(GenerateJsonSchema):
         raise TypeError("bytes have no JSON form; take text")
 
     def enum_schema(self, schema: Any) -> JsonSchemaValue:
-        return _untitled(super().enum_schema(schema), schema)
+        described = super().enum_schema(schema)
+        described.pop("title", None)
+        return described
 
     def model_schema(self, schema: Any) -> JsonSchemaValue:
-        return _untitled(super().model_schema(schema), schema)
+        return _plain(super().model_schema(schema), schema)
 
     def dataclass_schema(self, schema: Any) -> JsonSchemaValue:
-        return _untitled(super().dataclass_schema(schema), schema)
+        return _plain(super().dataclass_schema(schema), schema)
 
     def typed_dict_schema(self, schema: Any) -> JsonSchemaValue:
-        return _untitled(super().typed_dict_schema(schema), schema)
+        return _plain(super().typed_dict_schema(schema), schema)
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 # pydantic's signature
         return False
 
 
-def _untitled(described: JsonSchemaValue, schema: Any) -> JsonSchemaValue:
-    if described.get("title") == getattr(schema.get("cls"), "__name__", None):
+def _plain(described: JsonSchemaValue, schema: Any) -> JsonSchemaValue:
+    """Without the name of a class as title; closed, unless the class has settings of its own."""
+    cls = schema.get("cls")
+    if described.get("title") == getattr(cls, "__name__", None):
         described.pop("title", None)
+    if not getattr(cls, "model_config", None) and not getattr(cls, "__pydantic_config__", None):
+        described.setdefault("additionalProperties", False)
     return described
 
 
@@ -108,9 +117,19 @@ def _bare(value: Any) -> Any:
     """`value` with what pydantic alone can write, such as a path or a URL, as text."""
     if isinstance(value, Mapping):
         return {key if isinstance(key, str) else str(to_jsonable_python(key)): _bare(one) for key, one in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, set | frozenset):
+        value = _sorted(value)
+    if isinstance(value, list | tuple):
         return [_bare(item) for item in value]
     return value if isinstance(value, _BARE) else to_jsonable_python(value)
+
+
+def _sorted(value: Any) -> list[Any]:
+    """A set in an order that does not change from one process to the next."""
+    try:
+        return sorted(value)
+    except TypeError:
+        return sorted(value, key=repr)
 
 
 def _place(detail: ErrorDetails, value: Any) -> Iterator[int | str]:
