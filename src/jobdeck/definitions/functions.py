@@ -105,7 +105,8 @@ def _misfits(signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[
         is_open = one.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD) or one.default is not Parameter.empty
         is_given = name in by_position or (name in kwargs and one.kind is not Parameter.POSITIONAL_ONLY)
         if not is_open and not is_given:
-            yield FieldError(field=f"kwargs.{name}", messages=(messages.MISSING,))
+            place = f"args.{positional.index(name)}" if one.kind is Parameter.POSITIONAL_ONLY else f"kwargs.{name}"
+            yield FieldError(field=place, messages=(messages.MISSING,))
 
 
 def _mistyped(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[FieldError]:
