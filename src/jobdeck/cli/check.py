@@ -1,0 +1,128 @@
+"""`jobdeck check`: every setting with its source, and everything that is wrong, told at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from ..deck import Deck
+from ..errors import JobdeckError
+from ..store.schema import HEAD
+from . import screen, tables
+from .references import json_option
+from .session import Session
+from .tables import Column
+
+_SOURCES = {ParameterSource.COMMANDLINE: "argument", ParameterSource.ENVIRONMENT: "environment"}
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found out; `problems` are sentences."""
+
+    settings: list[tuple[str, str, str]]
+    home: Path
+    queues: dict[str, str]
+    schema: str | None = None
+    durability: str | None = None
+    reachable: bool = False
+    types: list[str] | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+@click.command()
+@json_option
+@click.pass_context
+def check(context: click.Context, as_json: bool) -> int:
+    """Show every setting, its value and where it came from; say what is wrong.
+
+    The exit code is 1 when something is wrong.
+    """
+    session = context.ensure_object(Session)
+    found = _examine(session.deck)
+    root = context.find_root()
+    source = root.get_parameter_source("app")
+    found.settings.insert(0, ("JOBDECK_APP", session.reference or "none", _SOURCES.get(source, "default")))  # type: ignore[arg-type]  # None is no key, and that is meant
+    if as_json:
+        screen.write_json(_shape(found))
+    else:
+        _print(found)
+    return 1 if found.problems else 0
+
+
+def _examine(deck: Deck) -> Findings:
+    settings = deck.settings
+    found = Findings(settings=settings.shown(), home=settings.home, queues=dict(settings.queues))
+    found.problems.extend(_home_problems(settings.home))
+    found.problems.extend(_database_problems(deck, found))
+    found.problems.extend(_type_problems(deck, found))
+    return found
+
+
+def _home_problems(home: Path) -> Iterator[str]:
+    nearest = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        yield f"The home folder {home} cannot be written to; make it writable or set JOBDECK_HOME."
+
+
+def _database_problems(deck: Deck, found: Findings) -> Iterator[str]:
+    try:
+        found.schema = deck.database.schema_version()
+        found.reachable = True
+        if found.schema is not None:
+            found.durability = deck.database.durability()
+        deck.check_schema()
+    except JobdeckError as error:
+        yield str(error)
+
+
+def _type_problems(deck: Deck, found: Findings) -> Iterator[str]:
+    try:
+        known = list(deck.registry)
+    except JobdeckError as error:
+        yield str(error)
+        return
+    found.types = [job_type.id for job_type in known]
+    if not known:
+        yield "No job type is found; name modules in JOBDECK_JOB_TYPES, or the application with --app."
+    for job_type in known:
+        if job_type.queue and job_type.queue not in found.queues:
+            yield f"The job type {job_type.id!r} asks for the queue {job_type.queue!r}; add it to JOBDECK_QUEUES."
+
+
+def _shape(found: Findings) -> dict[str, Any]:
+    return {
+        "ok": not found.problems,
+        "problems": found.problems,
+        "settings": [{"name": name, "value": value, "source": source} for name, value, source in found.settings],
+        "database": {
+            "reachable": found.reachable,
+            "version": found.schema,
+            "expected_version": HEAD,
+            "durability": found.durability,
+        },
+        "job_types": found.types,
+        "queues": found.queues,
+    }
+
+
+def _print(found: Findings) -> None:
+    columns = [Column("Setting", whole=True), Column("Value"), Column("From", whole=True)]
+    tables.table(columns, found.settings, "")
+    tables.heading("Found")
+    version = "none" if found.schema is None else found.schema
+    tables.sheet([
+        ("Database", f"reachable, tables of version {version}" if found.reachable else "not reachable"),
+        ("Durability", found.durability),
+        ("Queues", ", ".join(found.queues)),
+        ("Job types", None if found.types is None else ", ".join(found.types) or "none"),
+    ])  # fmt: skip
+    tables.heading("Problems" if found.problems else "No problems.")
+    for problem in found.problems:
+        screen.say(f"- {screen.line(problem)}")

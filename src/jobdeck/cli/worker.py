@@ -1,0 +1,23 @@
+"""`jobdeck worker`: one supervising process and its children."""
+
+from __future__ import annotations
+
+import click
+
+from ..processes.worker import run_worker
+from .session import Session, pass_session
+
+
+@click.command()
+@click.argument("queues", metavar="[QUEUE]...", nargs=-1)
+@click.option(
+    "--processes", type=click.IntRange(1, 256), help="How many runs at once.  [default: JOBDECK_PROCESSES, 2]"
+)
+@click.option("--burst", is_flag=True, help="End when nothing is queued any more.")
+@pass_session
+def worker(session: Session, queues: tuple[str, ...], processes: int | None, burst: bool) -> int:
+    """Start a worker, for all queues or the named ones; the tables must be up to date.
+
+    Ctrl-C or SIGTERM lets running work finish for JOBDECK_STOP_GRACE.
+    """
+    return run_worker(session.reference, queues=queues or None, processes=processes, burst=burst)
