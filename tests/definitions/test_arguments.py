@@ -207,6 +207,7 @@ def test_saved_arguments_may_be_incomplete_but_not_wrong(refused: Refused) -> No
     assert Export.check({"until": "2026-01-31"}) == {"until": "2026-01-31"}
     assert Export.check({"since": None}) == {"since": None}
     assert refused(Export.check, {"until": "soon"}) == {"until": "Not a valid date."}
+    assert refused(Export.check, {"a.b": 1}) == {"a.b": "Unknown field."}
     assert refused(Export.check, {"foo": 1, "until": "2026-01-31"}) == {"foo": "Unknown field."}
 
 

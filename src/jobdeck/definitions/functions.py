@@ -6,8 +6,9 @@ A run stores the name of a function and JSON. What is imported is what code has 
 from __future__ import annotations
 
 import importlib
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from inspect import Parameter
 from typing import Any
@@ -38,8 +39,8 @@ def function_path(function: Callable[..., Any] | str) -> str:
 
 def check_call(function: Callable[..., Any] | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """InvalidInput, one entry a parameter, when `function(*args, **kwargs)` does not fit its signature or types."""
-    task = _found(function) if isinstance(function, str) else function
-    errors = list(_misfits(tasks.signature(task), args, kwargs)) or list(_mistyped(task, args, kwargs))
+    known = _known(_found(function) if isinstance(function, str) else function)
+    errors = list(_misfits(known, args, kwargs)) or list(_mistyped(known, args, kwargs))
     if errors:
         raise InvalidInput(errors)
 
@@ -59,12 +60,28 @@ def load_call(
     call: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
     """The stored arguments as the annotations of `call` want them; without an annotation they stay JSON."""
-    types, parameters = _types(call), _by_position(call)
-    loaded = list(positional)
-    for index, value in enumerate(positional):
-        name = parameters[index] if index < len(parameters) else None
-        loaded[index] = types[name].read(value, name) if name in types else value
-    return loaded, {name: types[name].read(value, name) if name in types else value for name, value in named.items()}
+    known = _known(call)
+    by_position = [known.read(name, value) for name, value in zip(known.names_of(positional), positional, strict=True)]
+    return by_position, {name: known.read(name, value) for name, value in named.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """The parameters of a function, and how to read those with a usable annotation."""
+
+    parameters: Mapping[str, Parameter]
+    positional: tuple[str, ...]
+    types: Mapping[str, Any]
+
+    def names_of(self, args: Sequence[Any]) -> list[str | None]:
+        """The parameter of each positional argument; None for those that `*args` takes."""
+        return [*self.positional, *[None] * len(args)][: len(args)]
+
+    def read(self, name: str | None, value: Any, place: str | None = None) -> Any:
+        """The value as its annotation wants it; as it is without one."""
+        if name is None or name not in self.types:
+            return value
+        return self.types[name].read(value, place or name)
 
 
 def _wrong(message: str) -> InvalidInput:
@@ -82,15 +99,9 @@ def _is_same(found: Any, function: Any) -> bool:
     return found is function or bool(found == function)
 
 
-def _by_position(task: Any) -> list[str]:
-    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    return [one.name for one in tasks.signature(task).parameters.values() if one.kind in kinds]
-
-
-def _misfits(signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[FieldError]:
-    parameters = signature.parameters
+def _misfits(known: _Known, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[FieldError]:
+    parameters, positional = known.parameters, known.positional
     kinds = {one.kind for one in parameters.values()}
-    positional = [n for n, one in parameters.items() if one.kind <= Parameter.POSITIONAL_OR_KEYWORD]
     if len(args) > len(positional) and Parameter.VAR_POSITIONAL not in kinds:
         yield FieldError(field="args", messages=(f"{len(args)} given; at most {len(positional)} are taken.",))
     by_position = set(positional[: len(args)])
@@ -109,15 +120,14 @@ def _misfits(signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[
             yield FieldError(field=place, messages=(messages.MISSING,))
 
 
-def _mistyped(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[FieldError]:
-    types = _types(task)
-    given = [*((name, value, f"args.{i}") for i, (name, value) in enumerate(zip(_by_position(task), args, strict=False))),
-             *((name, value, f"kwargs.{name}") for name, value in kwargs.items())]  # fmt: skip
-    for name, value, place in given:
-        if name not in types:
-            continue
+def _mistyped(known: _Known, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[FieldError]:
+    given = [
+        (name, value, f"args.{index}")
+        for index, (name, value) in enumerate(zip(known.names_of(args), args, strict=True))
+    ]
+    for name, value, place in [*given, *((name, value, f"kwargs.{name}") for name, value in kwargs.items())]:
         try:
-            types[name].read(to_json_value(value), place)
+            known.read(name, to_json_value(value), place)
         except InvalidInput as error:
             yield from error.errors
         except NotJson:
@@ -126,19 +136,26 @@ def _mistyped(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iter
 
 
 @lru_cache(maxsize=1024)
-def _types(task: Any) -> dict[str | None, Any]:
+def _known(task: Any) -> _Known:
+    parameters = tasks.signature(task).parameters
+    return _Known(
+        parameters=parameters,
+        positional=tuple(name for name, one in parameters.items() if one.kind <= Parameter.POSITIONAL_OR_KEYWORD),
+        types=_types(parameters, tasks.hints(task)),
+    )
+
+
+def _types(parameters: Mapping[str, Parameter], annotations: Mapping[str, Any]) -> dict[str, Any]:
     """How to read each annotated parameter; one whose type is unknown or has no JSON form is left as it is."""
-    found: dict[str | None, Any] = {}
-    kinds = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
-    meant = {name for name, one in tasks.signature(task).parameters.items() if one.kind not in kinds}
-    annotations = {n: a for n, a in tasks.hints(task).items() if n in meant and not isinstance(a, str)}
-    if not annotations:
-        return found
-    # pydantic is loaded for the first function with annotations, not before.
-    values = importlib.import_module(f"{__package__}.arguments.values")
-    for name, annotation in annotations.items():
-        try:
-            found[name] = values.Typed(annotation)
-        except values.NoJsonForm:
-            continue
+    several = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    meant = {
+        name: annotations[name] for name, one in parameters.items() if name in annotations and one.kind not in several
+    }
+    found: dict[str, Any] = {}
+    for name, annotation in meant.items():
+        # pydantic is loaded for the first function with annotations, not before.
+        values = importlib.import_module(f"{__package__}.arguments.values")
+        with suppress(values.NoJsonForm):
+            if not isinstance(annotation, str):
+                found[name] = values.Typed(annotation)
     return found

@@ -145,8 +145,7 @@ class JobType:
         try:
             values = cls._load(given)
         except InvalidInput as error:
-            wrong = [one for one in error.errors if one.field.partition(".")[0] in {*given, "_schema"}]
-            if wrong:
+            if wrong := [one for one in error.errors if _is_about(one.field, given)]:
                 raise InvalidInput(wrong) from None
             return given
         schema = cls.schema()
@@ -215,10 +214,8 @@ class JobType:
         if schema is not None and taken is not None and not cls._has_builder():
             lost = schema.json_schema()["properties"].keys() - taken - {DISCRIMINATOR, *schema.last_success_fields}
             if lost:
-                logger.warning(
-                    "Job type %s: its task does not take the arguments %s, and it has no build_task_arguments.",
-                    cls.place(), ", ".join(sorted(lost)),
-                )  # fmt: skip
+                names = ", ".join(sorted(lost))
+                logger.warning("Job type %s: neither its task nor a build_task_arguments takes %s.", cls.place(), names)
         return _Made(schema=schema, call=tasks.runnable(task), taken=taken)
 
     @classmethod
@@ -255,6 +252,11 @@ class JobType:
         if named not in [base.__name__ for base in bases if base.__module__.partition(".")[0] not in _LIBRARIES]:
             raise InvalidInput.of(DISCRIMINATOR, f"Unsupported value: {named}")
         return given
+
+
+def _is_about(field: str, given: Mapping[str, Any]) -> bool:
+    """Whether an error is about something that was given, and not about what is missing."""
+    return field == "_schema" or any(field == name or field.startswith(f"{name}.") for name in given)
 
 
 def _taken(task: Any) -> frozenset[str] | None:

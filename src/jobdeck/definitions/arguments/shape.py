@@ -2,7 +2,7 @@
 
 An object of `properties`, each with a `title`, in the order they are to be shown. References stand resolved in place
 (only a recursive type keeps its `$ref` and `$defs`); "or null" is `"type": ["string", "null"]`, a single choice an
-`enum` of one. Formats beyond those of JSON Schema:
+`enum` of one. A property without a type and choices, with several types, or with `anyOf` takes any JSON. Formats beyond those of JSON Schema:
 
 - `"type": "string", "format": "decimal"`: a number written as text, kept exactly
 - `"type": "number", "format": "duration"`: seconds
