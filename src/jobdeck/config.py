@@ -59,6 +59,24 @@ class Settings:
     def is_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
 
+    def as_data(self) -> dict[str, Any]:
+        """Everything as JSON values, for a process that did not read the settings itself (`Settings.of_data`).
+
+        Job types stay behind: only whoever has the application can name them.
+        """
+        data = {field.name: getattr(self, field.name) for field in fields(self)}
+        return data | {
+            "home": str(self.home),
+            "queues": dict(self.queues),
+            "sources": dict(self.sources),
+            "job_types": [],
+        }
+
+    @classmethod
+    def of_data(cls, data: Mapping[str, Any]) -> Settings:
+        """The settings that `as_data` gave."""
+        return cls(**{**data, "home": Path(data["home"]), "job_types": ()})
+
     def shown(self) -> list[tuple[str, str, str]]:
         """(name, value, source) of every setting, with the password of the database URL hidden."""
         rows = []

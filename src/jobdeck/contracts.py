@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from .config import Settings
 from .core.principal import Principal
 
 
@@ -58,10 +59,19 @@ class Application(Protocol):
     """What a worker's template process loads: the job types and the context that their tasks need."""
 
     @property
+    def settings(self) -> Settings:
+        """The settings that hold for whoever runs jobs of this application."""
+        ...
+
+    @property
     def registry(self) -> Any:
         """The `definitions.registry.Registry` of all job types."""
         ...
 
     def context(self) -> AbstractContextManager[Any]:
         """Entered around every attempt (a Flask application context, or nothing)."""
+        ...
+
+    def after_fork(self) -> None:
+        """Called once in a new child process: let go of what must not be shared with the template."""
         ...

@@ -175,6 +175,11 @@ class Deck:
         """The Flask application context that runs are executed in; nothing without an application."""
         return self.app.app_context() if self.app is not None else nullcontext()
 
+    def after_fork(self) -> None:
+        """Let go of connections that a parent process opened; for a child that was forked from it."""
+        if "database" in self.__dict__:
+            self.database.forget()
+
     def upgrade_database(self) -> bool:
         """Bring the tables up to date; True when they were newly made (and the first-start hooks have run)."""
         make_folder(self.settings.home)

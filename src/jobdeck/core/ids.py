@@ -34,6 +34,11 @@ class RunIds:
         low = f"{(0b10 << _RANDOM_BITS) | random:016x}"
         return f"{high[:8]}-{high[8:]}-7{counter:03x}-{low[:4]}-{low[4:]}"
 
+    def forget(self) -> None:
+        """Drop random bits drawn in advance: a fork would leave the same ones to both processes."""
+        self._lock = threading.Lock()
+        self._pool, self._used = b"", 0
+
     def _take_random(self) -> int:
         if self._used >= len(self._pool):
             self._pool, self._used = os.urandom(8 * 512), 0
@@ -42,7 +47,9 @@ class RunIds:
         return int.from_bytes(piece, "big") >> 2
 
 
-new_id = RunIds().make
+_ids = RunIds()
+os.register_at_fork(after_in_child=_ids.forget)
+new_id = _ids.make
 
 
 def is_id(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import resource
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -113,9 +114,14 @@ class Workshop:
     def _send(self, order: Order, result: Verdict, started_us: int) -> None:
         self._recorder.say(
             ENDED, order.number, result.kind, started_us, time.time_ns() // 1000, result.result,
-            result.message, result.traceback, result.errored_entries,
+            result.message, result.traceback, result.errored_entries, _peak_memory(),
         )  # fmt: skip
 
     def _captures_output(self, order: Order) -> bool:
         job_type = self._application.registry.find(order.type) if order.type else None
         return job_type is None or bool(job_type.capture_output)
+
+
+def _peak_memory() -> int:
+    """The most memory that this process has had so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from types import FrameType
@@ -15,6 +16,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self._armed = False
+        self._pid = os.getpid()
         signal.signal(signal.SIGTERM, self._raise)
         # Ctrl-C reaches the whole terminal; what becomes of running work is the supervisor's decision.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -29,6 +31,10 @@ class Interrupt:
             self._armed = False
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._pid:
+            # A process that the task forked: it dies of SIGTERM as any other does.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
         if self._armed:
             self._armed = False
             raise RunStopped("The run was asked to stop and did not in time.")

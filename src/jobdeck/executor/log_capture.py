@@ -1,13 +1,12 @@
 """Everything a run logs, prints or warns about becomes an entry of its log.
 
 Records are taken where loggers hand them to their handlers, so that loggers that do not propagate are heard too.
-The host's own handlers still run; what they print is not captured a second time.
+The host's own handlers still run, at the level the host chose; what they print is not captured a second time.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import sys
 import threading
@@ -15,15 +14,20 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
+from json import JSONEncoder
 from typing import Any
 
 from ..core.json_values import NotJson, to_json_value
 from ..core.text import LINE_LIMIT, clean
+from .printed import Printed
 from .recorder import LOG, Recorder
 
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
 _FIELDS_LIMIT = 16
+_FIELDS_SIZE_LIMIT = 96 * 1024
 _NAME_LIMIT = 200
+
+_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class LogCapture:
@@ -34,9 +38,11 @@ class LogCapture:
         self._number = 0
         self._inside = threading.local()
         self.errors = 0
+        self._host_level = logging.getLogger().level
         logging.getLogger().setLevel(level)
         logging.captureWarnings(True)
         self._install()
+        self._streams = self._new_streams()
 
     @contextlib.contextmanager
     def of_run(self, number: int, *, output: bool) -> Iterator[None]:
@@ -46,15 +52,16 @@ class LogCapture:
         warnings.simplefilter("default", append=True)
         kept = sys.stdout, sys.stderr
         if output:
-            sys.stdout = _Printed(self, "stdout", logging.INFO)
-            sys.stderr = _Printed(self, "stderr", logging.WARNING)
+            if any(stream.closed for stream in self._streams):
+                self._streams = self._new_streams()
+            sys.stdout, sys.stderr = self._streams
         try:
             yield
         finally:
             if output:
-                for stream in (sys.stdout, sys.stderr):
+                for stream in self._streams:
                     with contextlib.suppress(Exception):
-                        stream.flush()
+                        stream.end_line()
             sys.stdout, sys.stderr = kept
             self._number = 0
 
@@ -62,75 +69,69 @@ class LogCapture:
         """Take one record; a record that cannot be written down is told about, never raised."""
         if record.levelno >= logging.ERROR:
             self.errors += 1
+        if not self._number:
+            return
         try:
             message = record.getMessage()
-        except Exception as error:
+        except Exception as error:  # whatever a caller's own __str__ raises
             message = f"{record.msg!r} (its arguments do not fit: {error})"
-        self.say(int(record.created * 1_000_000), record.levelno, record.name, message, _fields(record))
+        try:
+            fields = _fields(record)
+        except Exception as error:  # as above
+            fields = {"fields": f"(cannot be written down: {type(error).__name__})"}
+        self.say(int(record.created * 1_000_000), record.levelno, record.name, message, fields)
 
     def say(self, at_us: int, level: int, logger: str, message: str, fields: dict[str, Any] | None) -> None:
-        """Write one entry of the run at hand."""
+        """Write one entry of the run at hand; its fields travel as JSON text, as they are stored."""
         if self._number:
+            text = None if fields is None else _encode(fields)
+            if text is not None and len(text) > _FIELDS_SIZE_LIMIT:
+                text = _encode({"fields": f"(not kept: {len(text):,} characters of JSON)"})
             self._recorder.say(
-                LOG, self._number, at_us, level, clean(logger, _NAME_LIMIT), clean(message, LINE_LIMIT), fields
+                LOG, self._number, at_us, level, clean(str(logger), _NAME_LIMIT), clean(message, LINE_LIMIT), text
             )
 
-    def is_handling(self) -> bool:
-        """Whether this thread is inside the host's own handlers."""
+    def say_printed(self, level: int, stream: str, line: str) -> None:
+        """Write one printed line, unless a handler of the host printed a record that was captured already."""
+        if not self._is_handling():
+            self.say(time.time_ns() // 1000, level, stream, line, None)
+
+    def _is_handling(self) -> bool:
         return getattr(self._inside, "handling", False)
+
+    def _new_streams(self) -> tuple[Printed, Printed]:
+        return (
+            Printed("stdout", sys.stdout, lambda line: self.say_printed(logging.INFO, "stdout", line)),
+            Printed("stderr", sys.stderr, lambda line: self.say_printed(logging.WARNING, "stderr", line)),
+        )
 
     def _install(self) -> None:
         hand_on = logging.Logger.callHandlers
-        capture = self
+        inside, take, host_level = self._inside, self.record, self._host_level
 
         def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
-            if not capture.is_handling():
-                capture.record(record)
-            with capture._handling():
+            outermost = not getattr(inside, "handling", False)
+            if outermost:
+                take(record)
+            if record.levelno < host_level and _takes_level_from_root(logger):
+                return
+            inside.handling = True
+            try:
                 hand_on(logger, record)
+            finally:
+                inside.handling = not outermost
 
         # No handler sees every logger's records: one that does not propagate keeps them from the root.
-        logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign, assignment]
-
-    @contextlib.contextmanager
-    def _handling(self) -> Iterator[None]:
-        before = self.is_handling()
-        self._inside.handling = True
-        try:
-            yield
-        finally:
-            self._inside.handling = before
+        logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign, assignment]  # a function as a method
 
 
-class _Printed(io.TextIOBase):
-    """Stands for stdout or stderr during a run; a line printed is an entry."""
-
-    def __init__(self, capture: LogCapture, name: str, level: int) -> None:
-        self._capture = capture
-        self._name = name
-        self._level = level
-        self._rest = ""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        if not self._capture.is_handling():
-            *lines, self._rest = (self._rest + text).split("\n")
-            for line in lines:
-                self._say(line)
-            if len(self._rest) > LINE_LIMIT:
-                self.flush()
-        return len(text)
-
-    def flush(self) -> None:
-        rest, self._rest = self._rest, ""
-        if rest:
-            self._say(rest)
-
-    def _say(self, line: str) -> None:
-        if line.strip():
-            self._capture.say(time.time_ns() // 1000, self._level, self._name, line.rstrip("\r"), None)
+def _takes_level_from_root(logger: logging.Logger) -> bool:
+    above: logging.Logger | None = logger
+    while above is not None and above.parent is not None:
+        if above.level:
+            return False
+        above = above.parent
+    return True
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
         fields["stack"] = clean(record.stack_info)
     for name in record.__dict__.keys() - _STANDARD:
         if len(fields) < _FIELDS_LIMIT:
-            fields[clean(name, _NAME_LIMIT)] = _plain(record.__dict__[name])
+            fields[clean(str(name), _NAME_LIMIT)] = _plain(record.__dict__[name])
     return fields
 
 

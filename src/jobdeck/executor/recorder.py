@@ -21,12 +21,15 @@ class Recorder:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._lock = threading.Lock()
+        self._torn = False
         self._encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
     def say(self, *message: Any) -> None:
-        """Send one message."""
+        """Send one message. What a stop interrupts half-way is ended as a line of its own, which nobody can read."""
         line = (self._encode(message) + "\n").encode("utf-8", "backslashreplace")
         with self._lock:
-            rest = memoryview(line)
+            rest = memoryview(b"\n" + line if self._torn else line)
+            self._torn = True
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
+            self._torn = False

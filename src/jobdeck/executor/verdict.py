@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from ..core.json_values import RESULT_LIMIT, NotJson, dumps
+from ..core.json_values import RESULT_LIMIT, SAFE_INTEGER, NotJson, dumps
 from ..core.outcome import OutcomeKind
 from ..core.text import clean
 from ..errors import RunStopped, TaskExecutionPartialError
@@ -43,11 +43,19 @@ def raised(error: BaseException) -> Verdict:
     if isinstance(error, TaskExecutionPartialError):
         partial = Verdict(
             kind=OutcomeKind.PARTIAL,
-            message=clean(error.message),
-            errored_entries=max(0, int(error.errored_entries_count)),
+            message=clean(str(error.message)),
+            errored_entries=_count(error.errored_entries_count),
         )
         return _with_result(partial, error.result)
     return Verdict(kind=OutcomeKind.ERROR, message=_describe(error), traceback=_traceback(error))
+
+
+def _count(given: Any) -> int:
+    """A count of entries, whatever a task gave for one."""
+    try:
+        return min(max(0, int(given)), SAFE_INTEGER)
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def _with_result(verdict: Verdict, value: Any) -> Verdict:

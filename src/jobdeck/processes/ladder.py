@@ -36,9 +36,20 @@ class Ending:
 
     def due(self, now: float) -> Step:
         """The highest step due and not yet taken; WAIT when there is none."""
-        waited = now - self.since
-        step = Step.KILL if waited >= self.grace else Step.TERMINATE if waited >= self.grace / 2 else Step.WAIT
+        step = max((step for step in Step if now >= self._at(step)), key=lambda step: step.value)
         return step if step.value > self.climbed.value else Step.WAIT
+
+    def next_at(self, now: float) -> float:
+        """When the next step is due (monotonic seconds); a minute from now after the last."""
+        return min((self._at(step) for step in Step if step.value > self.climbed.value), default=now + 60.0)
+
+    def _at(self, step: Step) -> float:
+        """At a shutdown a run may use all of its grace to end by itself; nobody asked it to stop."""
+        if step is Step.WAIT:
+            return self.since
+        if step is Step.TERMINATE and self.cause is not Cause.SHUTDOWN:
+            return self.since + self.grace / 2
+        return self.since + self.grace
 
     def judge(self, outcome: Outcome, timeout_s: float | None) -> None:
         """What the outcome of a run is that was asked to end: what finished by itself keeps its verdict."""

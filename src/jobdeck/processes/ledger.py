@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..core.outcome import Outcome
@@ -12,7 +13,7 @@ FLUSH_AFTER_S = 0.005
 LOGS_AFTER_S = 0.1
 FLUSH_AT_ENDED = 64
 FLUSH_AT_LINES = 100
-HELD_LINES_LIMIT = 200_000
+HELD_LINES_LIMIT = 20_000
 
 
 class Ledger:
@@ -26,8 +27,6 @@ class Ledger:
 
     def log(self, claim: Claim, entry: list[Any]) -> None:
         """`[at, level, logger, message, fields JSON]` of a run."""
-        if len(self.report.log_entries) >= HELD_LINES_LIMIT:
-            return
         claim.log_seq += 1
         at_us, level, name, message, fields = entry
         self.report.log_entries.append(
@@ -53,6 +52,20 @@ class Ledger:
         self.report.ended.append((claim, outcome))
         if self._ended_since is None:
             self._ended_since = now
+
+    @property
+    def due_at(self) -> float:
+        """When the report should be written (monotonic seconds); far away while there is nothing to write."""
+        if not self.report:
+            return math.inf
+        if self._said_since is None or self.report.released or self.report.alive or self.report.begun:
+            return 0.0
+        return self._said_since + (FLUSH_AFTER_S if self.report.ended else LOGS_AFTER_S)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether children should not be heard before the report is written: a job that logs has to wait then."""
+        return len(self.report.log_entries) >= HELD_LINES_LIMIT
 
     def is_due(self, now: float, *, idle: bool) -> bool:
         """Whether the report should be written now; `idle` = nothing more is on its way."""

@@ -17,6 +17,7 @@ from .ladder import Ending
 WINDOW_LIMIT = 256
 WORK_AHEAD_US = 20_000
 _READ_SIZE = 1 << 18
+_READS_AT_ONCE = 16
 
 
 class PoolChild:
@@ -34,9 +35,16 @@ class PoolChild:
         self.ending: Ending | None = None
         self.retired = False
         self.told_begun = 0
+        self.is_silent = False
+        self.spawned_at = 0.0
         self._last_number = 0
         self._outgoing = bytearray()
         self._incoming = b""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it could begin a run at once."""
+        return self.is_ready and not self.runs
 
     @property
     def is_ready(self) -> bool:
@@ -75,16 +83,19 @@ class PoolChild:
         return False
 
     def receive(self) -> list[list[Any]]:
-        """All messages that have arrived."""
+        """Messages that have arrived, a few megabytes of them at most, so that a flood cannot hold up other children."""
         chunks = [self._incoming]
         with contextlib.suppress(BlockingIOError):
-            while chunk := os.read(self.messages, _READ_SIZE):
+            while len(chunks) <= _READS_AT_ONCE:
+                chunk = os.read(self.messages, _READ_SIZE)
+                if not chunk:
+                    self.is_silent = True
+                    break
                 chunks.append(chunk)
         if len(chunks) == 1:
             return []
         *lines, self._incoming = b"".join(chunks).split(b"\n")
-        found: list[list[Any]] = json.loads(b"[" + b",".join(lines) + b"]")
-        return found
+        return _messages(lines)
 
     def pop(self, number: int) -> Claim | None:
         """Take the run of this number off, wherever it stands; None when it is not held."""
@@ -137,3 +148,15 @@ class PoolChild:
         for fd in (self.orders, self.messages, self.pidfd):
             os.close(fd)
         self.page.close()
+
+
+def _messages(lines: list[bytes]) -> list[list[Any]]:
+    """Parsed in one go; one by one when a line was torn by a stop, which then nobody can read."""
+    try:
+        found: list[list[Any]] = json.loads(b"[" + b",".join(lines) + b"]")
+    except ValueError:
+        found = []
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+    return found

@@ -5,7 +5,8 @@ the supervisor says so: until then the kernel keeps the process id, and killing 
 
 Spoken over one socket, a JSON object a message:
   supervisor → template  {"spawn": true} + descriptors (orders to read, messages to write, page) · {"reap": pid}
-  template → supervisor  {"types": {id: options}} · {"error": text} · {"spawned": pid} + pidfd · {"reaped": pid, "status": n}
+  template → supervisor  {"types": {id: options}, "settings": {…}} · {"error": text} · {"spawned": pid} + pidfd
+                         · {"reaped": pid, "status": n, "rss_max": bytes}
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..contracts import Application
+from ..core.log_entry import LEVELS
 from ..errors import JobdeckError
 from . import child
 from .identity import die_with_parent
@@ -28,13 +30,14 @@ from .identity import die_with_parent
 MESSAGE_LIMIT = 1 << 20
 
 
-def serve(control: socket.socket, load: Callable[[], Application], files_folder: Path, log_level: int) -> None:
+def serve(control: socket.socket, load: Callable[[], Application]) -> None:
     """Load the application, tell its job types, then fork whenever asked; returns when the supervisor is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         application = load()
         types = {job_type.id: job_type.options() for job_type in application.registry}
+        settings = application.settings
     except JobdeckError as error:
         _send(control, {"error": str(error)})
         return
@@ -42,8 +45,8 @@ def serve(control: socket.socket, load: Callable[[], Application], files_folder:
         print("jobdeck: the application starts threads when it is imported; jobs may not see them", file=sys.stderr)
     gc.collect()
     gc.freeze()
-    _send(control, {"types": types})
-    _fork_on_demand(control, application, files_folder, log_level)
+    _send(control, {"types": types, "settings": settings.as_data()})
+    _fork_on_demand(control, application, settings.files_folder, LEVELS[settings.log_level])
 
 
 def _fork_on_demand(control: socket.socket, application: Application, files_folder: Path, log_level: int) -> None:
@@ -53,8 +56,8 @@ def _fork_on_demand(control: socket.socket, application: Application, files_fold
             return
         message = json.loads(text)
         if "reap" in message:
-            _, status = os.waitpid(message["reap"], 0)
-            _send(control, {"reaped": message["reap"], "status": status})
+            _, status, used = os.wait4(message["reap"], 0)
+            _send(control, {"reaped": message["reap"], "status": status, "rss_max": used.ru_maxrss * 1024})
             continue
         template = os.getpid()
         pid = os.fork()
@@ -62,6 +65,7 @@ def _fork_on_demand(control: socket.socket, application: Application, files_fold
             control.close()
             os.setsid()
             die_with_parent(template)
+            application.after_fork()
             child.work(application, *fds, files_folder=files_folder, log_level=log_level)
         for fd in fds:
             os.close(fd)

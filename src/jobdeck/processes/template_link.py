@@ -28,10 +28,11 @@ class Spawned:
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """A dead child's wait status."""
+    """A dead child's wait status, and the most memory it had (bytes)."""
 
     pid: int
     status: int
+    rss_max: int
 
 
 class TemplateLink:
@@ -101,7 +102,7 @@ class TemplateLink:
             if "spawned" in message:
                 found.append(Spawned(message["spawned"], fds[0]))
             else:
-                found.append(Reaped(message["reaped"], message["status"]))
+                found.append(Reaped(message["reaped"], message["status"], message["rss_max"]))
 
     def close(self) -> None:
         """End the template process and its children."""

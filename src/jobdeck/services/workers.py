@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 
 from ..core.permissions import Action
@@ -13,8 +12,6 @@ from ..store.database import Database
 from . import lifecycle
 from .holder import Holder
 from .office import Service
-
-logger = logging.getLogger(__name__)
 
 
 class Workers(Service):
@@ -51,17 +48,19 @@ class Presence:
             workers.ended(connection, self._worker.id, now_us)
 
 
-def bury_dead(database: Database, host: str, is_dead: Callable[[WorkerInfo], bool], now_us: int) -> int:
-    """End what dead workers of this host held as FAILED(lost); how many runs that were.
+def bury_dead(
+    database: Database, host: str, is_dead: Callable[[WorkerInfo], bool], now_us: int
+) -> list[tuple[WorkerInfo, int]]:
+    """End what dead workers of this host held as FAILED(lost); who they are and how many runs each had held.
 
     `is_dead` looks at the process itself, so that a restart needs to wait for no lease.
     """
     with database.read() as connection:
         dead = [worker for worker in workers.present(connection) if worker.host == host and is_dead(worker)]
-    lost = 0
+    buried = []
     for worker in dead:
         with database.write() as connection:
             holder = Holder(id=worker.id, host=worker.host, boot_id=worker.boot_id)
-            lost += lifecycle.lose(connection, holder, now_us)
+            buried.append((worker, lifecycle.lose(connection, holder, now_us)))
             workers.ended(connection, worker.id, now_us)
-    return lost
+    return buried

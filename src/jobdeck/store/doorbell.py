@@ -40,6 +40,11 @@ class Doorbell:
                 while os.read(self._fd, 65536):
                     pass
 
+    def remove(self, database: Database, worker_id: str) -> None:
+        """Take down the doorbell of another worker, which is dead."""
+        if (folder := _folder(database)) is not None:
+            (folder / worker_id).unlink(missing_ok=True)
+
     def close(self) -> None:
         """Take the doorbell down."""
         if self._fd is not None and self._path is not None:
