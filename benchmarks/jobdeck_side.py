@@ -78,9 +78,9 @@ class Jobdeck:
             found = []
             for _ in range(count):
                 time.sleep(random.uniform(0.02, 0.06))
-                called_ns = time.time_ns()
+                called_us = time.time_ns() // 1000
                 run = self.deck.enqueue(tasks.moment)
-                found.append((self.wait_for(run).result - called_ns) / 1_000_000)
+                found.append((self.wait_for(run).result - called_us) / 1000)
         return Latency.of(found)
 
     def run_and_wait(self, type_id: str) -> Run:

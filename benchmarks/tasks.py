@@ -24,8 +24,8 @@ def five_lines() -> None:
 
 @job_type
 def moment() -> int:
-    """Tell when the body began, in nanoseconds."""
-    return time.time_ns()
+    """Tell when the body began, in microseconds."""
+    return time.time_ns() // 1000
 
 
 @job_type

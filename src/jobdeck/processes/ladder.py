@@ -36,7 +36,8 @@ class Ending:
 
     def due(self, now: float) -> Step:
         """The highest step due and not yet taken; WAIT when there is none."""
-        step = max((step for step in Step if now >= self._at(step)), key=lambda step: step.value)
+        due = (step for step in Step if now >= self._at(step))
+        step = max(due, key=lambda step: step.value, default=Step.WAIT)
         return step if step.value > self.climbed.value else Step.WAIT
 
     def next_at(self, now: float) -> float:

@@ -168,7 +168,7 @@ class Pool:
         claim = child.pop(number)
         if claim is None:
             return
-        kind, started_us, ended_us, result, message, traceback, errored, rss_max = told
+        kind, started_us, ended_us, rss_max, result, message, traceback, errored = told
         outcome = Outcome(
             kind=OutcomeKind(kind),
             message=message,
