@@ -199,6 +199,7 @@ class Worker:
         if wanted:
             self._hungry = len(won) >= wanted
             self._pool.give(won)
+            self._look_at = 0.0
         if stale:
             logger.warning("%d outcomes came too late: their runs were held no more", len(stale))
 
@@ -215,6 +216,7 @@ class Worker:
         if not self._pool.is_settled:
             for run_id, fence in self._claims.stops_requested().items():
                 self._pool.stop(run_id, fence)
+            self._look_at = 0.0
 
     def _heed_signals(self) -> None:
         if self._signals > self._heeded:
