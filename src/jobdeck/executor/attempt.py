@@ -1,13 +1,18 @@
-"""One attempt of one run: find the task, load its arguments, call it inside its context, judge what it came to."""
+"""One attempt of one run, as a pipe of named steps:
+
+find the task → load its arguments → enter the run's context → call → judge → tell the log → send the outcome.
+
+Whatever the first five raise is the attempt's verdict; the last two always happen. Neighbours: `processes.child` gives
+the orders, `processes.pool` takes what is sent.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-import resource
+import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +26,7 @@ from .interrupt import Interrupt
 from .log_capture import LogCapture
 from .order import Order
 from .page import Page
+from .peak import PeakMemory
 from .recorder import ENDED, Recorder
 from .verdict import Verdict
 
@@ -48,22 +54,29 @@ class Workshop:
         self._files_folder = files_folder
         self._capture = LogCapture(recorder, log_level)
         self._interrupt = Interrupt()
+        self._memory = PeakMemory()
         self._tasks: dict[str, Task] = {}
+        self._pid = os.getpid()
 
     def execute(self, order: Order) -> None:
         """Make the attempt and send its outcome."""
         started_us = time.time_ns() // 1000
-        task: Task | None = None
-        with ExitStack() as stack:
-            stack.enter_context(self._capture.of_run(order.number, output=self._captures_output(order)))
-            try:
-                task = self._find(order)
-                context = RunContext(order, self._recorder, self._page, self._files_folder)
-                result = self._judge(task, self._call(task, order, context))
-            except BaseException as error:
-                result = verdict.raised(error)
+        with self._capture.of_run(order.number, output=self._captures_output(order)):
+            result = self._attempt(order)
             self._tell(result)
         self._send(order, result, started_us)
+
+    def _attempt(self, order: Order) -> Verdict:
+        try:
+            task = self._find(order)
+            context = RunContext(order, self._recorder, self._page, self._files_folder)
+            with executing(context), self._application.context():
+                positional, named = self._load(task, order)
+                context.arguments = named
+                value = self._call(task, positional, named, context)
+            return self._judge(task, value)
+        except BaseException as error:  # SystemExit and KeyboardInterrupt are a task's failure too
+            return verdict.raised(error)
 
     def _find(self, order: Order) -> Task:
         """The task of a job type or of a plain function; found once in the life of a child."""
@@ -78,18 +91,21 @@ class Workshop:
             self._tasks[key] = task
         return task
 
-    def _call(self, task: Task, order: Order, context: RunContext) -> Any:
-        """Call the task with its arguments, as the run at hand, in the application's context."""
-        positional = json.loads(order.positional) if order.positional else []
+    def _load(self, task: Task, order: Order) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """Positional and named arguments, as the task wants them."""
+        positional = json.loads(order.positional) if order.positional else ()
         named = json.loads(order.arguments)
-        with executing(context), self._application.context():
-            if task.restore is not None:
-                named = task.restore(named)
-            else:
-                positional, named = load_call(task.call, positional, named)
-            context.arguments = named
-            with self._interrupt.armed():
-                return task.call(*positional, **named)
+        if task.restore is not None:
+            return positional, task.restore(named)
+        return load_call(task.call, positional, named)
+
+    def _call(self, task: Task, positional: Sequence[Any], named: Mapping[str, Any], context: RunContext) -> Any:
+        with self._interrupt.armed(lambda: context.should_stop):
+            value = task.call(*positional, **named)
+        if os.getpid() != self._pid:
+            # The task forked and came back twice; only the process that was given the order speaks for the run.
+            os._exit(0)
+        return value
 
     def _judge(self, task: Task, value: Any) -> Verdict:
         return verdict.returned(
@@ -99,29 +115,25 @@ class Workshop:
         )
 
     def _tell(self, result: Verdict) -> None:
-        """The outcome lines of the run's own log."""
-        now_us = time.time_ns() // 1000
+        """The outcome's lines in the run's own log."""
         if result.kind is OutcomeKind.ERROR:
-            fields = {"traceback": result.traceback}
-            self._capture.say(now_us, logging.ERROR, logger.name, result.message or "", fields)
+            self._note(logging.ERROR, result.message or "", {"traceback": result.traceback})
         elif result.kind is OutcomeKind.PARTIAL:
-            self._capture.say(now_us, logging.WARNING, logger.name, result.message or "", None)
+            self._note(logging.WARNING, result.message or "")
         elif result.kind is OutcomeKind.STOPPED:
-            self._capture.say(now_us, logging.WARNING, logger.name, "Stopped.", None)
+            self._note(logging.WARNING, "Stopped.")
         if result.problem is not None:
-            self._capture.say(now_us, logging.WARNING, logger.name, result.problem, None)
+            self._note(logging.WARNING, result.problem)
+
+    def _note(self, level: int, message: str, fields: dict[str, Any] | None = None) -> None:
+        self._capture.say(time.time_ns() // 1000, level, logger.name, message, fields)
 
     def _send(self, order: Order, result: Verdict, started_us: int) -> None:
         self._recorder.say(
-            ENDED, order.number, result.kind, started_us, time.time_ns() // 1000, result.result,
-            result.message, result.traceback, result.errored_entries, _peak_memory(),
+            ENDED, order.number, result.kind, started_us, time.time_ns() // 1000, self._memory.of_run(),
+            result.result, result.message, result.traceback, result.errored_entries,
         )  # fmt: skip
 
     def _captures_output(self, order: Order) -> bool:
         job_type = self._application.registry.find(order.type) if order.type else None
         return job_type is None or bool(job_type.capture_output)
-
-
-def _peak_memory() -> int:
-    """The most memory that this process has had so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

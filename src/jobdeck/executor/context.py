@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..core.file import check_media_type, check_name
+from ..core.json_values import SAFE_INTEGER
 from ..core.principal import Principal
 from ..core.text import one_line
 from ..errors import OutsideRun, RunStopped
@@ -63,10 +64,11 @@ class RunContext:
     def open_output(self, name: str, media_type: str | None) -> OutputFile:
         """A new file of this run, under a path of jobdeck's choosing."""
         order = self.order
+        name, media_type = check_name(name), check_media_type(media_type)
         path = f"{order.run_id}/{order.attempt}-{order.fence}/{os.urandom(8).hex()}"
         place = self._folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        output = OutputFile(place, check_name(name), check_media_type(media_type), path, self)
+        output = OutputFile(place, name, media_type, path, self)
         self._outputs.append(output)
         return output
 
@@ -199,14 +201,14 @@ class CurrentRun:
     def progress(self, done: int, total: int | None = None, message: str | None = None) -> None:
         """Tell how far the run is; RunStopped when it should stop.
 
-        Call it as often as you like: it is passed on ten times a second at most. ValueError for negative numbers.
+        Call it as often as you like: it is passed on ten times a second at most. ValueError for negative or huge numbers.
         """
         context = self._context
         if context.should_stop:
             raise RunStopped("The run was asked to stop.")
         done, total = int(done), None if total is None else int(total)
-        if done < 0 or (total is not None and total < 0):
-            raise ValueError("progress is told in numbers of 0 or more")
+        if not 0 <= done <= SAFE_INTEGER or not (total is None or 0 <= total <= SAFE_INTEGER):
+            raise ValueError("progress is told in numbers from 0 to 2^53")
         context.progress(done, total, None if message is None else one_line(str(message), _MESSAGE_LIMIT))
 
     def open_output(self, name: str, media_type: str | None = None) -> OutputFile:

@@ -31,7 +31,7 @@ def work(
         _serve(workshop, page, recorder, orders)
         status = 0
     except BrokenPipeError:
-        status = 0
+        status = 0  # the supervisor is gone
     finally:
         os._exit(status)
 
