@@ -7,13 +7,15 @@ cannot be read as anything else is handed on as text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
 from ..core import json_values
+from ..errors import FieldError, InvalidInput
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -58,6 +60,24 @@ def schema_of(job_type: Any) -> Mapping[str, Any] | None:
     """The JSON Schema of a type's arguments; None when it takes none."""
     schema = None if job_type is None else job_type.schema()
     return None if schema is None else schema.json_schema()
+
+
+@contextmanager
+def naming_arguments(schema: Mapping[str, Any] | None) -> Iterator[None]:
+    """Has a refusal of an argument that nobody knows say which ones there are."""
+    try:
+        yield
+    except InvalidInput as error:
+        names = ", ".join((schema or {}).get("properties", {}))
+        hint = f"The arguments are {names}." if names else "No arguments are taken."
+        raise InvalidInput(
+            FieldError(field=wrong.field, messages=(*wrong.messages, *((hint,) if _is_unknown(wrong) else ())))
+            for wrong in error.errors
+        ) from None
+
+
+def _is_unknown(wrong: FieldError) -> bool:
+    return wrong.field.startswith("args.") and wrong.messages == ("Unknown field.",)
 
 
 def argument_options(command: Command) -> Command:

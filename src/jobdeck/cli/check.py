@@ -6,18 +6,20 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from ..deck import Deck
 from ..errors import JobdeckError
 from ..store.schema import HEAD
 from . import screen, tables
 from .references import json_option
 from .session import Session
 from .tables import Column
+
+if TYPE_CHECKING:
+    from ..deck import Deck
 
 _SOURCES = {ParameterSource.COMMANDLINE: "argument", ParameterSource.ENVIRONMENT: "environment"}
 

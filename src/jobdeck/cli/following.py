@@ -10,7 +10,6 @@ import click
 
 from ..core.log_entry import LogEntry
 from ..core.run import Run, Status
-from ..services.logs import PAGE_LIMIT
 from ..web import representations
 from . import moments, screen, tables
 from .references import json_option
@@ -18,6 +17,7 @@ from .session import Session
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 POLL_S = 0.25
+READ_AT_ONCE = 1000
 
 
 def run_options(command: Command) -> Command:
@@ -35,10 +35,10 @@ def run_options(command: Command) -> Command:
     return command
 
 
-def report_start(session: Session, run: Run, *, wait: bool, as_json: bool) -> int:
-    """Print the new run, with `wait` when it is over; the command's exit code."""
+def report_start(session: Session, run: Run, called: str, *, wait: bool, as_json: bool) -> int:
+    """Print the new run of what is `called` so, with `wait` when it is over; the command's exit code."""
     if not as_json:
-        screen.say(f"Queued run {run.id} ({screen.line(name_of(run))}).")
+        screen.say(f"Queued run {run.id} ({screen.line(run.title or called)}).")
     if wait:
         for entry in follow(session, run.id):
             if not as_json:
@@ -58,7 +58,7 @@ def follow(session: Session, run_id: str, *, after: int = 0, level: str | None =
         over = session.desk.runs.get(run_id).is_final
         entries, after = read_page(session, run_id, after, level)
         yield from entries
-        if len(entries) < PAGE_LIMIT:
+        if len(entries) < READ_AT_ONCE:
             if over:
                 return
             time.sleep(POLL_S)
@@ -66,7 +66,7 @@ def follow(session: Session, run_id: str, *, after: int = 0, level: str | None =
 
 def read_page(session: Session, run_id: str, after: int, level: str | None) -> tuple[list[LogEntry], int]:
     """One page of a log and the cursor behind it."""
-    page = session.desk.runs.logs(run_id, after=after, limit=PAGE_LIMIT, level=level)
+    page = session.desk.runs.logs(run_id, after=after, limit=READ_AT_ONCE, level=level)
     return list(page.entries), page.next
 
 
@@ -75,11 +75,6 @@ def print_entry(entry: LogEntry) -> None:
     at = entry.at.astimezone()
     start = f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d} {entry.level:<8} {screen.line(entry.logger)}: "
     tables.log_line(start + screen.block(entry.message, indent="    "), entry.level)
-
-
-def name_of(run: Run) -> str:
-    """What a run is called: its title, or what it runs."""
-    return run.title or run.type or run.function or run.id
 
 
 def verdict(run: Run) -> str:

@@ -12,7 +12,7 @@ from ..core.filters import JobFilter, Page
 from ..core.job import Job
 from ..web import representations
 from . import moments, screen, tables
-from .arguments import Given, argument_options, schema_of
+from .arguments import Given, argument_options, naming_arguments, schema_of
 from .following import report_start, run_options
 from .references import find_job, id_of, json_option, page_options
 from .session import Session, pass_session
@@ -91,8 +91,7 @@ def show(session: Session, job: str, as_json: bool) -> None:
         ("Custom arguments", _json(found.custom_arguments)),
         ("Created", moments.both(found.created_at)),
         ("Updated", moments.both(found.updated_at)),
-        ("Last run", None if found.last_run is None else found.last_run.id),
-        ("", None if found.last_run is None else _last_status(found)),
+        ("Last run", None if found.last_run is None else _last_status(found).append(f"  {found.last_run.id}")),
     ])  # fmt: skip
 
 
@@ -110,7 +109,9 @@ def create(
     schema = schema_of(session.deck.registry.find(fields["type"]))
     arguments = Given(whole=whole, single=single).over(None, schema)
     given = _given({**fields, "arguments": arguments})
-    _print_saved(session, session.desk.jobs.create(**given), "Saved", as_json=as_json)
+    with naming_arguments(schema):
+        job = session.desk.jobs.create(**given)
+    _print_saved(session, job, "Saved", as_json=as_json)
 
 
 @jobs.command()
@@ -140,7 +141,9 @@ def update(
     changes = _given({**fields, "arguments": arguments})
     if not changes:
         raise click.UsageError("Nothing to change: name at least one field.")
-    _print_saved(session, session.desk.jobs.update(id_of(found), **changes), "Changed", as_json=as_json)
+    with naming_arguments(schema):
+        changed = session.desk.jobs.update(id_of(found), **changes)
+    _print_saved(session, changed, "Changed", as_json=as_json)
 
 
 @jobs.command()
@@ -175,15 +178,16 @@ def run(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Start a run of a job, with its saved arguments unless others are given.
+    """Start a run of a job.
 
-    An --arg changes one of the saved arguments for this run, --arguments replaces them all.
+    It gets the job's saved arguments: an --arg changes one of them for this run, --arguments replaces them all.
     """
     found = find_job(session.desk, job)
     schema = schema_of(session.deck.registry.find(found.type))
     given = Given(whole=whole, single=single).over(found.arguments, schema)
-    started = session.start(id_of(found), arguments=given, custom_arguments=custom_arguments, **options)
-    return report_start(session, started, wait=wait, as_json=as_json)
+    with naming_arguments(schema):
+        started = session.start(id_of(found), arguments=given, custom_arguments=custom_arguments, **options)
+    return report_start(session, started, found.title, wait=wait, as_json=as_json)
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,8 @@ def now() -> datetime:
 
 
 def absolute(at: datetime | None) -> str | None:
-    """`2026-03-01 14:05:09 +01:00`, in this machine's time zone."""
-    if at is None:
-        return None
-    local = at.astimezone()
-    return f"{local:%Y-%m-%d %H:%M:%S} {local:%z}"
+    """`2026-03-01 14:05:09+01:00`, in this machine's time zone."""
+    return None if at is None else at.astimezone().isoformat(" ", timespec="seconds")
 
 
 def relative(at: datetime | None) -> str | None:

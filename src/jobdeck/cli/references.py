@@ -11,6 +11,7 @@ import click
 
 from ..core.filters import SIZE_LIMIT, JobFilter, Page
 from ..core.job import Job
+from ..core.text import clean
 from ..errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def find_job(desk: Desk, name: str) -> Job:
     job_id = _identifier(name)
     if job_id is not None:
         return desk.jobs.get(job_id)
-    found = [job for job in _jobs(desk, name) if job.title == name.strip()]
+    title = clean(name.strip())
+    found = [job for job in _jobs(desk, title) if job.title == title]
     if len(found) > 1:
         ids = ", ".join(str(job.id) for job in found)
         raise Conflict(f"{len(found)} jobs are titled {name!r}; name one by its id: {ids}.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,10 @@ import click
 from ..core.filters import Page, RunFilter
 from ..core.log_entry import LEVELS, LogEntry
 from ..core.run import SHOWN_STATUSES, Progress, Run
-from ..services.logs import PAGE_LIMIT
+from ..errors import NotFound
 from ..web import representations
 from . import moments, screen, tables
-from .following import follow, name_of, print_entry, read_page
+from .following import READ_AT_ONCE, follow, print_entry, read_page
 from .references import find_job, id_of, json_option, page_options, run_argument
 from .session import Session, pass_session
 from .tables import Column
@@ -59,8 +60,9 @@ def show_list(
     columns = [Column("ID", whole=True), Column("Status", whole=True), Column("Title"),
                Column("Created"), Column("Took", right=True)]  # fmt: skip
     now = moments.now()
+    names = _names(session, listing.items)
     rows = (
-        (one.id, tables.status(one.shown_status(now)), name_of(one), tables.when(one.created_at), _took(one))
+        (one.id, tables.status(one.shown_status(now)), names[one.id], tables.when(one.created_at), _took(one))
         for one in listing.items
     )
     tables.table(columns, rows, "No runs.")
@@ -78,7 +80,7 @@ def show(session: Session, run_id: str, as_json: bool) -> None:
     if as_json:
         screen.write_json(shape)
         return
-    tables.sheet(_sheet(run, shape))
+    tables.sheet(_sheet(run, shape, _job_titles(session, [run])))
     if run.files:
         tables.heading("Files")
         columns = [Column("Name", whole=True), Column("Size", right=True), Column("Kind")]
@@ -91,7 +93,7 @@ def show(session: Session, run_id: str, as_json: bool) -> None:
 @runs.command()
 @run_argument
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on printing until the run is over.")
-@click.option("-n", "--tail", metavar="N", type=click.IntRange(1, PAGE_LIMIT), help="Begin with the last N entries.")
+@click.option("-n", "--tail", metavar="N", type=click.IntRange(1, READ_AT_ONCE), help="Begin with the last N entries.")
 @click.option("--level", type=click.Choice(list(LEVELS), case_sensitive=False), help="Only entries as severe as this.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one line of JSON an entry, as the REST interface gives it."
@@ -123,6 +125,22 @@ def stop(session: Session, run_id: str, reason: str | None, as_json: bool) -> No
         screen.say(f"Run {run.id} was asked to stop.")
 
 
+def _names(session: Session, runs: Iterable[Run]) -> dict[str, str]:
+    """What each run is called: by its own title, its job's, or what it runs."""
+    runs = list(runs)
+    titles = _job_titles(session, runs)
+    return {run.id: run.title or titles.get(run.job_id) or run.type or run.function or "" for run in runs}
+
+
+def _job_titles(session: Session, runs: Iterable[Run]) -> dict[str | None, str]:
+    """Titles of the jobs of these runs, as far as the jobs are still there."""
+    titles: dict[str | None, str] = {}
+    for job_id in {run.job_id for run in runs if run.job_id}:
+        with suppress(NotFound):
+            titles[job_id] = session.desk.jobs.get(job_id).title
+    return titles
+
+
 def _entries(
     session: Session, run_id: str, tail: int | None, level: str | None, *, following: bool
 ) -> Iterator[LogEntry]:
@@ -137,11 +155,11 @@ def _entries(
     while tail is None:
         entries, after = read_page(session, run_id, after, level)
         yield from entries
-        if len(entries) < PAGE_LIMIT:
+        if len(entries) < READ_AT_ONCE:
             return
 
 
-def _sheet(run: Run, shape: dict[str, Any]) -> list[tuple[str, Any]]:
+def _sheet(run: Run, shape: dict[str, Any], jobs: Mapping[str | None, str]) -> list[tuple[str, Any]]:
     by = None if run.started_by is None else f"{run.started_by.name} ({run.started_by.id})"
     return [
         ("Run", run.id),
@@ -152,7 +170,7 @@ def _sheet(run: Run, shape: dict[str, Any]) -> list[tuple[str, Any]]:
         ("Progress", None if run.progress is None else _progress(run.progress)),
         ("Type", run.type),
         ("Function", run.function),
-        ("Job", run.job_id),
+        ("Job", f"{run.job_id} ({jobs[run.job_id]})" if run.job_id in jobs else run.job_id),
         ("Queue", run.queue),
         ("Trigger", run.trigger),
         ("Started by", by),

@@ -59,8 +59,8 @@ def complain(text: str) -> None:
 def told(error: Exception) -> str:
     """What an error says; each wrong field with what is wrong about it."""
     if isinstance(error, InvalidInput) and error.errors:
-        fields = (f"{wrong.field}: {' '.join(wrong.messages)}" for wrong in error.errors)
-        return "; ".join(fields)
+        fields = [f"{wrong.field}: {' '.join(wrong.messages)}" for wrong in error.errors]
+        return "; ".join([*(text.rstrip(".") for text in fields[:-1]), fields[-1]])
     return str(error)
 
 

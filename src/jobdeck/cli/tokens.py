@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import click
 
-from ..services.accounts import TOKEN_LIFETIME
 from . import screen
 from .references import json_option
 from .session import Session, pass_session
@@ -21,7 +20,7 @@ def tokens() -> None:
 
 @tokens.command()
 @click.option("--name", required=True, help="Whose token it is; shown beside what is done with it.")
-@click.option("--days", type=click.IntRange(1, _LONGEST_DAYS), default=TOKEN_LIFETIME.days, show_default=True,
+@click.option("--days", type=click.IntRange(1, _LONGEST_DAYS), default=365, show_default=True,
               help="How long it is valid.")  # fmt: skip
 @json_option
 @pass_session

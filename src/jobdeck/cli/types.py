@@ -9,7 +9,7 @@ import click
 
 from ..web import representations
 from . import screen, tables
-from .arguments import Given, argument_options, schema_of
+from .arguments import Given, argument_options, naming_arguments, schema_of
 from .following import report_start, run_options
 from .references import json_option
 from .session import Session, pass_session
@@ -84,10 +84,12 @@ def run(
     **options: Any,
 ) -> int:
     """Run a job type once, without a saved job."""
-    schema = schema_of(session.desk.types.get(type_id))
+    job_type = session.desk.types.get(type_id)
+    schema = schema_of(job_type)
     given = Given(whole=whole, single=single).over(None, schema)
-    started = session.start(type_id, arguments=given, custom_arguments=custom_arguments, **options)
-    return report_start(session, started, wait=wait, as_json=as_json)
+    with naming_arguments(schema):
+        started = session.start(type_id, arguments=given, custom_arguments=custom_arguments, **options)
+    return report_start(session, started, str(job_type.title), wait=wait, as_json=as_json)
 
 
 def _takes(schema: Mapping[str, Any]) -> str:

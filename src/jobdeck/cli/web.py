@@ -7,9 +7,6 @@ import socket as sockets
 import click
 
 from ..errors import AlreadyRunning, ConfigurationError
-from ..hosting import load_deck
-from ..processes.identity import die_with_parent
-from ..web.server import serve
 from .session import Session, pass_session
 
 HOST, PORT = "127.0.0.1", 8000
@@ -29,6 +26,11 @@ port_option = click.option("--port", type=click.IntRange(0, 65535), default=PORT
 @pass_session
 def web(session: Session, host: str, port: int, fd: int | None, parent: int | None) -> int:
     """Start the web server alone; the tables must be up to date. Ctrl-C or SIGTERM ends it."""
+    # Late: `--help` does without the database, Flask and the server.
+    from ..hosting import load_deck
+    from ..processes.identity import die_with_parent
+    from ..web.server import serve
+
     if parent is not None:
         die_with_parent(parent)
     deck = load_deck(session.reference)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from ..processes.worker import run_worker
 from .session import Session, pass_session
 
 
@@ -20,4 +19,6 @@ def worker(session: Session, queues: tuple[str, ...], processes: int | None, bur
 
     Ctrl-C or SIGTERM lets running work finish for JOBDECK_STOP_GRACE.
     """
-    return run_worker(session.reference, queues=queues or None, processes=processes, burst=burst)
+    from ..processes.worker import run_worker  # late: `--help` does without the database
+
+    return run_worker(session.reference, queues=queues, processes=processes, burst=burst)
