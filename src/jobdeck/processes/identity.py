@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import socket
+from collections.abc import Container
 from pathlib import Path
 
 from ..core.worker import WorkerInfo
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -24,8 +27,20 @@ def die_with_parent(parent: int) -> None:
         os._exit(0)
 
 
+def adopt_orphans() -> None:
+    """Become the parent of whatever processes below this one lose theirs."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def reap_strangers(known: Container[int]) -> None:
+    """Let go of dead processes that this one did not start, but was left with; `known` ones are their starters' affair."""
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and found.si_pid not in known:
+            os.waitpid(found.si_pid, 0)
+
+
 def host_name() -> str:
-    """This host's name."""
+    """The name of the host."""
     return socket.gethostname()
 
 
