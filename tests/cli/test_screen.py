@@ -48,9 +48,9 @@ def test_data_cannot_speak_to_the_terminal(ready: Any, worker: Any, on_terminal:
         answer = ready(*words)
         for text in (answer.out, answer.err):
             assert text.replace("\n", "").isprintable(), words
+    for words in (["jobs", "list"], ["runs", "show", run_id], ["runs", "log", run_id]):
         _, shown = on_terminal(*words)
-        plain = colours.sub("", shown)
-        assert plain.replace("\n", "").isprintable(), words
+        assert colours.sub("", shown).replace("\n", "").isprintable(), words
         assert "\x1b[31mred" not in shown
     assert "[red]x[/red] :smile: \\x1b[31mred" in ready("runs", "list").out
     assert "\n    2026-01-01 00:00:00.000 INFO     forged: line\n" in ready("runs", "log", run_id).out

@@ -42,7 +42,7 @@ class Findings:
 @json_option
 @click.pass_context
 def check(context: click.Context, as_json: bool) -> int:
-    """Show every setting, its value and where it came from; say what is wrong.
+    """Show every setting with its source, and everything that is wrong.
 
     The exit code is 1 when something is wrong.
     """

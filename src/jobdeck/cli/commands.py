@@ -22,9 +22,12 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "runs": ("runs", "runs", "Runs: watch, read and stop them."),
     "workers": ("workers", "workers", "Who does the work."),
     "tokens": ("tokens", "tokens", "Access tokens for the API and for signing in."),
-    "check": ("check", "check", "Show every setting and say what is wrong."),
+    "check": ("check", "check", "Show every setting with its source, and everything that is wrong."),
     "db": ("db", "db", "The database's tables."),
 }
+
+# What only `up` starts.
+_INTERNAL = {"prepare": ("prepare", "prepare")}
 
 
 class Commands(click.Group):
@@ -36,9 +39,10 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """The command itself, for which its module is loaded."""
-        if cmd_name not in COMMANDS:
+        place = COMMANDS[cmd_name][:2] if cmd_name in COMMANDS else _INTERNAL.get(cmd_name)
+        if place is None:
             return None
-        module, name, _ = COMMANDS[cmd_name]
+        module, name = place
         found: click.Command = getattr(importlib.import_module(f".{module}", __package__), name)
         return found
 

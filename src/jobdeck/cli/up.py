@@ -1,24 +1,35 @@
-"""`jobdeck up`: everything in one process tree."""
+"""`jobdeck up`: everything in one process tree.
+
+This process listens, holds the home folder and keeps the others alive; it never loads the application. `prepare` does
+that once, to read the settings and to make what a first start needs; then `web` and `worker` each load their own.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
 import os
+import signal
+import socket as sockets
+import subprocess
 import sys
 from collections.abc import Sequence
-from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ..config import Settings
 from . import screen
 from .session import Session, pass_session
 from .web import host_option, listen, port_option, url
 
 if TYPE_CHECKING:
-    import socket as sockets
+    from ..processes.supervisor import Part
 
-_ANSWER_WITHIN_S = 1.0
+_QUESTION = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+# `HTTP/1.1 2`: enough of an answer to see its class.
+_ANSWER_LENGTH = 10
 
 
 @click.command()
@@ -31,60 +42,145 @@ _ANSWER_WITHIN_S = 1.0
 def up(session: Session, host: str, port: int, processes: int | None) -> int:
     """Start everything: web server and worker in one process tree.
 
-    SQLite tables are made or brought up to date; an administrator's access token is kept in the home folder. Ctrl-C or
-    SIGTERM ends all of it; running work gets JOBDECK_STOP_GRACE.
+    SQLite tables are made and brought up to date, other databases need `jobdeck db upgrade`. An administrator's access
+    token is kept in the file `token` of the home folder. Ctrl-C or SIGTERM ends everything in order: running work gets
+    JOBDECK_STOP_GRACE.
     """
-    # Late: `--help` does without the database and Flask.
-    from ..hosting import first_token, load_deck
-    from ..processes.home import hold
-    from ..processes.supervisor import Part, Supervisor
-
-    deck = load_deck(session.reference)
-    settings = deck.settings
-    with hold(settings.home), listen(host, port) as socket:
-        if settings.is_sqlite:
-            deck.upgrade_database()
-        else:
-            deck.check_schema()
-        token = first_token(deck)
-        deck.close()
-        address = _reached_at(socket)
-        many = [] if processes is None else ["--processes", str(processes)]
-        worker = Part(name="worker", command=_command(session.reference, "worker", *many))
-        web = Part(
-            name="web server",
-            command=_command(session.reference, "web", "--fd", str(socket.fileno()), "--parent", str(os.getpid())),
-            inherits=[socket.fileno()],
-        )
-        return Supervisor(
-            [web, worker],
-            is_ready=lambda: _answers(socket),
-            announce=lambda: click.echo(_greeting(address, token)),
-            say=screen.complain,
-            grace_s=settings.stop_grace_s,
-        ).run()
-
-
-def _command(reference: str | None, *arguments: str) -> Sequence[str]:
-    return [sys.executable, "-m", "jobdeck", *(["--app", reference] if reference else []), *arguments]
-
-
-def _reached_at(socket: sockets.socket) -> str:
-    return url(*socket.getsockname()[:2])
-
-
-def _answers(socket: sockets.socket) -> bool:
-    """Whether the web server says that it is ready."""
-    host, port = _reached_at(socket).removeprefix("http://").rstrip("/").rsplit(":", 1)
-    connection = HTTPConnection(host.strip("[]"), int(port), timeout=_ANSWER_WITHIN_S)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
+        with listen(host, port) as socket:
+            return _serve(session.reference, socket, processes)
+    except KeyboardInterrupt:  # while it started; later the supervisor takes the signals
+        return 0
+
+
+def _serve(reference: str | None, socket: sockets.socket, processes: int | None) -> int:
+    # Late: `--help` does without the database.
+    from ..processes.home import hold
+    from ..processes.supervisor import Supervisor
+
+    with _Preparation(reference) as preparation:
+        settings = preparation.settings()
+        if settings is None:
+            return preparation.code()
+        with hold(settings.home):
+            preparation.go_on()
+            if code := preparation.code():
+                return code
+            question = _Question(socket)
+            supervisor = Supervisor(
+                _parts(reference, socket, processes),
+                is_ready=question.is_answered,
+                announce=lambda: _announce(url(*socket.getsockname()[:2]), settings),
+                say=screen.complain,
+                grace_s=settings.stop_grace_s,
+            )
+            with contextlib.closing(question):
+                return supervisor.run()
+
+
+def _parts(reference: str | None, socket: sockets.socket, processes: int | None) -> Sequence[Part]:
+    from ..processes.supervisor import Part  # late, as above
+
+    fd = socket.fileno()
+    count = ["--processes", str(processes)] if processes else []
+    return [
+        Part(name="web server", command=command(reference, "web", "--fd", str(fd)), inherits=[fd]),
+        Part(name="worker", command=command(reference, "worker", *count)),
+    ]
+
+
+def command(reference: str | None, *words: str) -> list[str]:
+    """How this program is started with other words, for the same application."""
+    return [sys.executable, "-m", "jobdeck", *(["--app", reference] if reference else []), *words]
+
+
+def _announce(address: str, settings: Settings) -> None:
+    screen.say(
+        f"jobdeck is ready at {address} · sign in with the access token in {screen.line(settings.token_path)} · "
+        "Ctrl-C stops"
+    )
+
+
+class _Preparation:
+    """A `prepare` process: it tells the settings, waits until the home folder is held, and then does its work."""
+
+    def __init__(self, reference: str | None) -> None:
+        from ..processes.identity import die_with_parent  # late, as above
+
+        self._answer, theirs = os.pipe()
+        parent = os.getpid()
+        self._process = subprocess.Popen(
+            command(reference, "prepare", "--fd", str(theirs)),
+            stdin=subprocess.PIPE,
+            pass_fds=[theirs],
+            # Safe here, because this process has one thread.
+            preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
+        )
+        os.close(theirs)
+
+    def __enter__(self) -> _Preparation:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self.go_on()
+
+    def settings(self) -> Settings | None:
+        """What it read; None when it has failed, which it has told."""
+        with os.fdopen(self._answer) as answer:
+            text = answer.readline()
+        return Settings.of_data(json.loads(text)) if text else None
+
+    def go_on(self) -> None:
+        """Let it do its work, or see that nobody waits for it."""
+        assert self._process.stdin is not None, "it was opened as a pipe"
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+
+    def code(self) -> int:
+        """Its exit code."""
+        code = self._process.wait()
+        return code if code >= 0 else 128 - code
+
+
+class _Question:
+    """One request for `/healthz`, which waits in the socket's queue until the web server takes it."""
+
+    def __init__(self, socket: sockets.socket) -> None:
+        host, port = socket.getsockname()[:2]
+        here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound to
+        self._address = here, port
+        self._connection: sockets.socket | None = None
+        self._answer = b""
+
+    def is_answered(self) -> bool:
+        """Whether the web server answers and does not report that it cannot serve; does not wait."""
+        try:
+            connection = self._asked()
+            while piece := connection.recv(_ANSWER_LENGTH):
+                self._answer += piece
+                if len(self._answer) >= _ANSWER_LENGTH and self._answer[9:10] in b"234":
+                    return True
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno not in (errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE, errno.ETIMEDOUT):
+                raise
+        self.close()
         return False
-    finally:
-        connection.close()
 
+    def close(self) -> None:
+        """Ask no more."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._answer = None, b""
 
-def _greeting(address: str, token: Path) -> str:
-    return f"jobdeck is ready at {address} · sign in with the access token in {token} · Ctrl-C stops"
+    def _asked(self) -> sockets.socket:
+        if self._connection is None:
+            self._connection = sockets.create_connection(self._address, timeout=1)
+            self._connection.sendall(_QUESTION)
+            self._connection.setblocking(False)
+        return self._connection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket as sockets
 
 import click
@@ -22,17 +23,16 @@ port_option = click.option("--port", type=click.IntRange(0, 65535), default=PORT
 @host_option
 @port_option
 @click.option("--fd", type=int, hidden=True, help="A socket that listens already.")
-@click.option("--parent", type=int, hidden=True, help="The process to end with.")
 @pass_session
-def web(session: Session, host: str, port: int, fd: int | None, parent: int | None) -> int:
-    """Start the web server alone; the tables must be up to date. Ctrl-C or SIGTERM ends it."""
+def web(session: Session, host: str, port: int, fd: int | None) -> int:
+    """Start the web server alone.
+
+    The tables must be up to date. Ctrl-C or SIGTERM ends it.
+    """
     # Late: `--help` does without the database, Flask and the server.
     from ..hosting import load_deck
-    from ..processes.identity import die_with_parent
     from ..web.server import serve
 
-    if parent is not None:
-        die_with_parent(parent)
     deck = load_deck(session.reference)
     deck.check_schema()
     if deck.app is None:
@@ -54,8 +54,9 @@ def listen(host: str, port: int) -> sockets.socket:
     except PermissionError:
         raise ConfigurationError(f"--port {port}: this user may not listen on it; choose one above 1023.") from None
     except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise AlreadyRunning(
-            f"Cannot listen on {host}:{port} ({error.strerror}); choose another with --port or JOBDECK_PORT."
+            f"Cannot listen on {host}:{port} ({why}); choose another with --port or JOBDECK_PORT."
         ) from None
 
 

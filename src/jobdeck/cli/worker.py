@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 import click
 
+from ..web.server_log import LineFormatter
 from .session import Session, pass_session
 
 
@@ -15,10 +18,13 @@ from .session import Session, pass_session
 @click.option("--burst", is_flag=True, help="End when nothing is queued any more.")
 @pass_session
 def worker(session: Session, queues: tuple[str, ...], processes: int | None, burst: bool) -> int:
-    """Start a worker, for all queues or the named ones; the tables must be up to date.
+    """Start a worker, for all queues or the named ones.
 
-    Ctrl-C or SIGTERM lets running work finish for JOBDECK_STOP_GRACE.
+    The tables must be up to date. Ctrl-C or SIGTERM lets running work finish for JOBDECK_STOP_GRACE.
     """
     from ..processes.worker import run_worker  # late: `--help` does without the database
 
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     return run_worker(session.reference, queues=queues, processes=processes, burst=burst)
