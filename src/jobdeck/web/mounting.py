@@ -13,7 +13,7 @@ from ..contracts import Authenticator
 from ..deck import Deck
 from ..errors import JobdeckError, StoreError
 from . import api, errors, pages, security
-from .auth import Doorkeeper, csrf_token, current_session
+from .auth import Doorkeeper
 from .bodies import json_response
 from .pages import errors as error_pages
 
@@ -29,7 +29,6 @@ def mount(app: Flask, deck: Deck, authenticator: Authenticator | None = None) ->
     interface, shown = api.blueprint(deck), pages.blueprint(deck)
     interface.before_request(doorkeeper.guard_api)
     shown.before_request(doorkeeper.guard_pages)
-    shown.context_processor(lambda: {"csrf_token": csrf_token, "current_session": current_session})
     _register(app, interface, errors.as_json)
     _register(app, shown, as_page)
     app.before_request(partial(_answer_unrouted, deck, _first_segments(app, deck)))

@@ -1,0 +1,185 @@
+"""Saved jobs: the landing page, one job, its form, and starting it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from ...core.filters import JobFilter, RunFilter
+from ...core.job import Job
+from ...core.run import Trigger
+from ...definitions.job_type import JobType
+from ...errors import FieldError, InvalidInput
+from ..auth import current_desk
+from . import arguments
+from .rendering import asked, deck, go, identifier, other_page, page, page_asked
+
+
+def add_to(routes: Blueprint) -> None:
+    """Register the routes."""
+    routes.add_url_rule("/jobs", "list_jobs", list_jobs, methods=["GET"])
+    routes.add_url_rule("/jobs/new", "new_job", new_job, methods=["GET", "POST"])
+    routes.add_url_rule("/jobs/<job_id>", "show_job", show_job, methods=["GET"])
+    routes.add_url_rule("/jobs/<job_id>/edit", "edit_job", edit_job, methods=["GET", "POST"])
+    routes.add_url_rule("/jobs/<job_id>/delete", "delete_job", delete_job, methods=["GET", "POST"])
+    routes.add_url_rule("/jobs/<job_id>/run", "run_job", run_job, methods=["GET", "POST"])
+
+
+def list_jobs() -> Response:
+    """Saved jobs and, below them, the job types."""
+    desk = current_desk()
+    shown = desk.jobs.list(JobFilter(text=asked("q")), page_asked())
+    return page(
+        "jobs.html",
+        shown=shown,
+        types=desk.types.list(),
+        titles=_type_titles(),
+        q=asked("q"),
+        other_page=other_page,
+        alive=desk.workers.list(),
+        waiting=desk.runs.waiting(),
+    )
+
+
+def show_job(job_id: str) -> Response:
+    """One job with its history."""
+    desk = current_desk()
+    job = desk.jobs.get(identifier(job_id, "job"))
+    defaults, problem = desk.jobs.default_arguments(job)
+    return page(
+        "job.html",
+        job=job,
+        job_type=_find(job.type),
+        defaults=defaults,
+        problem=problem,
+        runs=desk.runs.list(RunFilter(job_id=job.id), page_asked()),
+        other_page=other_page,
+    )
+
+
+def new_job() -> Response:
+    """The form of a new job of a type."""
+    desk = current_desk()
+    type_id = asked("type")
+    if type_id is None:
+        return page("choose_type.html", types=desk.types.list())
+    job_type = desk.types.get(type_id)
+    if request.method == "GET":
+        return _form(None, job_type)
+    given = arguments.read(job_type)
+    try:
+        _raise(given.problems)
+        job = desk.jobs.create(type=type_id, arguments=given.arguments, custom_arguments=given.custom, **_plain())
+    except InvalidInput as error:
+        return _form(None, job_type, arguments.refused(error, given))
+    return go("show_job", "saved", job_id=job.id)
+
+
+def edit_job(job_id: str) -> Response:
+    """The form of a job that is there already."""
+    desk = current_desk()
+    job = desk.jobs.get(identifier(job_id, "job"))
+    job_type = _find(job.type)
+    if request.method == "GET":
+        return _form(job, job_type)
+    given = arguments.read(job_type) if job_type else arguments.Given()
+    changes: dict[str, Any] = _plain()
+    if job_type is not None:
+        changes |= {"arguments": given.arguments, "custom_arguments": given.custom}
+    try:
+        _raise(given.problems)
+        desk.jobs.update(job_id, **changes)
+    except InvalidInput as error:
+        return _form(job, job_type, arguments.refused(error, given))
+    return go("show_job", "saved", job_id=job_id)
+
+
+def delete_job(job_id: str) -> Response:
+    """Ask whether a job should really go; then delete it."""
+    jobs = current_desk().jobs
+    job = jobs.get(identifier(job_id, "job"))
+    if request.method == "GET":
+        return page("delete_job.html", job=job)
+    jobs.delete(job_id)
+    return go("list_jobs", "deleted")
+
+
+def run_job(job_id: str) -> Response:
+    """Start a job, with its saved arguments or changed ones."""
+    desk = current_desk()
+    job = desk.jobs.get(identifier(job_id, "job"))
+    job_type = desk.types.get(job.type)
+    return start(job_id, job_type, job)
+
+
+def start(target: str, job_type: type[JobType], job: Job | None) -> Response:
+    """The run form of a job, or of a type without one; a POST starts the run."""
+    errors: Sequence[FieldError] = ()
+    if request.method == "POST":
+        given = arguments.read(job_type)
+        try:
+            _raise(given.problems)
+            run = current_desk().runs.start(
+                target,
+                {} if given.arguments is None else given.arguments,
+                custom_arguments=given.custom,
+                title=request.form.get("title", "").strip() or None,
+                queue=request.form.get("queue") or None,
+                trigger=Trigger.MANUAL,
+            )
+            return go("show_run", "started", run_id=run.id)
+        except InvalidInput as error:
+            errors = arguments.refused(error, given)
+    shown = arguments.shown(job_type, job.arguments if job else None, job.custom_arguments if job else None, errors)
+    return page(
+        "run_form.html",
+        400 if errors else 200,
+        job=job,
+        job_type=job_type,
+        title=request.form.get("title", ""),
+        queue=request.form.get("queue") or (job.queue if job else job_type.queue) or deck().settings.default_queue,
+        **shown,
+    )
+
+
+def _form(job: Job | None, job_type: type[JobType] | None, errors: Sequence[FieldError] = ()) -> Response:
+    if request.method == "POST":
+        plain = {**_plain(), "timeout": request.form.get("timeout", "")}
+    elif job is not None:
+        plain = {"title": job.title, "description": job.description, "queue": job.queue, "active": job.active}
+        plain["timeout"] = "" if job.timeout_s is None else f"{job.timeout_s:g}"
+    else:
+        assert job_type is not None
+        plain = {"title": str(job_type.title), "description": job_type.description, "active": True, "timeout": ""}
+        plain["queue"] = job_type.queue or deck().settings.default_queue
+    shown: dict[str, Any] = {"fields": (), "custom_text": "", "summary": [], "wrong": {}}
+    if job_type is not None:
+        shown = arguments.shown(job_type, job.arguments if job else None, job.custom_arguments if job else None, errors)
+    return page("job_form.html", 400 if errors else 200, job=job, job_type=job_type, plain=plain, **shown)
+
+
+def _plain() -> dict[str, Any]:
+    form = request.form
+    return {
+        "title": form.get("title", ""),
+        "description": form.get("description", "").strip() or None,
+        "queue": form.get("queue") or None,
+        "active": "active" in form,
+        "timeout": form.get("timeout", "").strip() or None,
+    }
+
+
+def _raise(problems: Sequence[FieldError]) -> None:
+    """What cannot be read at all is told before the service is asked."""
+    if problems:
+        raise InvalidInput(problems)
+
+
+def _find(type_id: str) -> type[JobType] | None:
+    return deck().registry.find(type_id)
+
+
+def _type_titles() -> dict[str, str]:
+    return {job_type.id: str(job_type.title) for job_type in deck().registry}
