@@ -63,7 +63,9 @@ def main(arguments: list[str]) -> None:
     """Serve the supervisor at the other end of the descriptor until it is gone."""
     descriptor, parent, *rest = arguments
     die_with_parent(int(parent))
-    template.serve(socket.socket(fileno=int(descriptor)), lambda: load(rest[0] if rest else None))
+    control = socket.socket(fileno=int(descriptor))
+    control.set_inheritable(False)
+    template.serve(control, lambda: load(rest[0] if rest else None))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ class RunContext:
 
     @property
     def should_stop(self) -> bool:
+        """Whether the supervisor asks for the end of this run."""
         return self._page.is_asked_to_stop(self.order.number)
 
     def progress(self, done: int, total: int | None, message: str | None) -> None:
@@ -101,6 +102,7 @@ class OutputFile(io.BufferedRandom):
         self._context = context
 
     def close(self) -> None:
+        """Keep the file as it is now; nothing happens the second time."""
         if self.closed:
             return
         self.flush()

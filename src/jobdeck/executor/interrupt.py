@@ -35,7 +35,7 @@ class Interrupt:
         finally:
             self._is_asked = None
 
-    def _raise(self, number: int, frame: FrameType | None) -> None:
+    def _raise(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as the signal module calls it
         if os.getpid() != self._pid:
             # A process that the task forked: it dies of SIGTERM as any other does.
             signal.signal(signal.SIGTERM, signal.SIG_DFL)

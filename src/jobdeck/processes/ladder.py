@@ -1,4 +1,7 @@
-"""How running work is ended, step by step: ask, SIGTERM at half the grace period, SIGKILL at its end."""
+"""How running work is ended, step by step: ask, SIGTERM at half the grace period, SIGKILL at its end.
+
+At a shutdown nobody wants the run to stop, so it is let alone for most of the grace period, then asked with SIGTERM at once.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,18 @@ class Step(Enum):
     KILL = 2
 
 
+_AT = {Step.WAIT: 0.0, Step.TERMINATE: 0.5, Step.KILL: 1.0}
+_SHUTDOWN_AT = {Step.WAIT: 0.0, Step.TERMINATE: 0.9, Step.KILL: 1.0}
+
+
 @dataclass(slots=True)
 class Ending:
-    """One run being ended: since when (monotonic seconds), with how much grace, how far the ladder was climbed."""
+    """One run being ended: since when (monotonic seconds), with how much grace, how far the ladder was climbed.
 
+    `number` is the run's in its child; whatever else that child did before is none of this.
+    """
+
+    number: int
     cause: Cause
     since: float
     grace: float
@@ -45,16 +56,13 @@ class Ending:
         return min((self._at(step) for step in Step if step.value > self.climbed.value), default=now + 60.0)
 
     def _at(self, step: Step) -> float:
-        """At a shutdown a run may use all of its grace to end by itself; nobody asked it to stop."""
-        if step is Step.WAIT:
-            return self.since
-        if step is Step.TERMINATE and self.cause is not Cause.SHUTDOWN:
-            return self.since + self.grace / 2
-        return self.since + self.grace
+        return self.since + self.grace * (_SHUTDOWN_AT if self.cause is Cause.SHUTDOWN else _AT)[step]
 
     def judge(self, outcome: Outcome, timeout_s: float | None) -> None:
         """What the outcome of a run is that was asked to end: what finished by itself keeps its verdict."""
         if outcome.kind not in (OutcomeKind.ERROR, OutcomeKind.STOPPED):
+            return
+        if self.cause is Cause.SHUTDOWN and self.climbed is Step.WAIT:
             return
         if self.cause is Cause.TIMEOUT:
             outcome.kind = OutcomeKind.TIMEOUT

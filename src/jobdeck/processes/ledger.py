@@ -8,31 +8,45 @@ from typing import Any
 from ..core.outcome import Outcome
 from ..services.claims import Report
 from ..services.holder import Claim, Holder
+from .log_tail import LogTail
 
 FLUSH_AFTER_S = 0.005
 LOGS_AFTER_S = 0.1
 FLUSH_AT_ENDED = 64
 FLUSH_AT_LINES = 100
-HELD_LINES_LIMIT = 20_000
+LOG_HEAD_LIMIT = 10 * 1024 * 1024
+HELD_LIMIT = 64 * 1024 * 1024
+_ROW_SIZE = 200
 
 
 class Ledger:
-    """Collects one report at a time, and says when it should be written."""
+    """Collects one report at a time, and says when it should be written.
+
+    Of a run that logs more than `LOG_HEAD_LIMIT`, or while the database takes nothing and `HELD_LIMIT` is reached, only
+    the last lines are kept from there on, and written when the run has ended.
+    """
 
     def __init__(self, holder: Holder) -> None:
         self._holder = holder
         self.report = Report()
+        self._held_size = 0
+        self._tails: dict[str, LogTail] = {}
         self._ended_since: float | None = None
         self._said_since: float | None = None
 
     def log(self, claim: Claim, entry: list[Any]) -> None:
         """`[at, level, logger, message, fields JSON]` of a run."""
-        claim.log_seq += 1
-        at_us, level, name, message, fields = entry
-        self.report.log_entries.append(
-            (claim.id, claim.log_seq, claim.tenant, claim.attempt, at_us, level, name, message, fields)
-        )
-        self.report.log_heads[claim.id] = (claim.log_seq, *self._guard(claim))
+        size = len(entry[3]) + len(entry[4] or "") + _ROW_SIZE
+        claim.log_size += size
+        if claim.id in self._tails:
+            self._tails[claim.id].add(entry, size)
+        elif claim.log_size > LOG_HEAD_LIMIT or self._held_size > HELD_LIMIT:
+            self._append(claim, LogTail.notice(entry[0]))
+            self._tails[claim.id] = tail = LogTail()
+            tail.add(entry, size)
+        else:
+            self._held_size += size
+            self._append(claim, entry)
 
     def progress(self, claim: Claim, told: list[Any]) -> None:
         """`[done, total, message]` of a run; the latest counts."""
@@ -49,6 +63,10 @@ class Ledger:
 
     def ended(self, claim: Claim, outcome: Outcome, now: float) -> None:
         """A run's attempt is over."""
+        tail = self._tails.pop(claim.id, None)
+        if tail is not None:
+            for entry in tail.entries():
+                self._append(claim, entry)
         self.report.ended.append((claim, outcome))
         if self._ended_since is None:
             self._ended_since = now
@@ -61,11 +79,6 @@ class Ledger:
         if self._said_since is None or self.report.released or self.report.alive or self.report.begun:
             return 0.0
         return self._said_since + (FLUSH_AFTER_S if self.report.ended else LOGS_AFTER_S)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether children should not be heard before the report is written: a job that logs has to wait then."""
-        return len(self.report.log_entries) >= HELD_LINES_LIMIT
 
     def is_due(self, now: float, *, idle: bool) -> bool:
         """Whether the report should be written now; `idle` = nothing more is on its way."""
@@ -83,7 +96,13 @@ class Ledger:
     def written(self) -> None:
         """The report is in the database: begin a new one."""
         self.report = Report()
+        self._held_size = 0
         self._ended_since = self._said_since = None
+
+    def _append(self, claim: Claim, entry: list[Any]) -> None:
+        claim.log_seq += 1
+        self.report.log_entries.append((claim.id, claim.log_seq, claim.tenant, claim.attempt, *entry))
+        self.report.log_heads[claim.id] = (claim.log_seq, *self._guard(claim))
 
     def _guard(self, claim: Claim) -> tuple[str, str, int]:
         return claim.id, self._holder.id, claim.fence

@@ -6,10 +6,10 @@ children say; `processes.pool_child` is one child, `processes.ladder` the way a 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import selectors
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -18,15 +18,18 @@ from typing import Any
 from ..core.outcome import Outcome, OutcomeKind
 from ..executor.recorder import ENDED, FILE, LOG, PROGRESS, RETURNED
 from ..services.holder import Claim
+from .death import outcome_of
 from .ladder import Cause, Ending, Step
 from .ledger import Ledger
 from .pool_child import WORK_AHEAD_US, PoolChild
-from .template_link import Reaped, Spawned, TemplateLink
+from .template_link import Reaped, Spawned, TemplateGone, TemplateLink
 
 logger = logging.getLogger(__name__)
 
 TELL_BEGUN_AFTER_US = 100_000
 _SHORT_LIFE_S = 1.0
+_SPAWN_AT_ONCE = 8
+_DRAIN_ROUNDS = 64
 _LONGEST_BACKOFF_S = 5.0
 
 
@@ -47,6 +50,7 @@ class Pool:
         self._spawn_after = 0.0
         self._backoff_s = 0.0
         self._closing = False
+        self.is_broken = False
         selector.register(link, selectors.EVENT_READ, self._hear_template)
 
     @property
@@ -88,7 +92,7 @@ class Pool:
         missing = self._size - len(self._children) - len(self._starting)
         if missing > 0 and not self._closing:
             if now >= self._spawn_after:
-                for _ in range(missing):
+                for _ in range(min(missing, _SPAWN_AT_ONCE - len(self._starting))):
                     self._starting.append(PoolChild(*self._link.spawn()))
             else:
                 again = min(again, self._spawn_after)
@@ -102,24 +106,14 @@ class Pool:
                     self._end(child, claim, cause)
                     return
 
-    def drop(self, run_ids: set[str]) -> None:
-        """Runs that are held no more: whatever executes them is killed, and nothing is written about them."""
-        for child in self._everyone():
-            if any(claim.id in run_ids for _, claim in child.runs):
-                kept = [claim for _, claim in child.runs if claim.id not in run_ids]
-                at_work = child.at_work()
-                child.runs.clear()
-                self._ledger.report.released += [one for one in kept if at_work is None or one is not at_work[1]]
-                child.kill()
-
     def begin_closing(self) -> None:
         """Give back what has not begun; what has begun gets the grace period to end by itself."""
         self._closing = True
         now = time.monotonic()
         for child in self._children:
             self._ledger.report.released += child.recall()
-            if child.at_work() is not None and child.ending is None:
-                child.ending = Ending(Cause.SHUTDOWN, now, self._grace_s)
+            if child.ending is None:
+                child.begin_ending(Cause.SHUTDOWN, now, self._grace_s)
 
     def hurry(self) -> None:
         """End what still runs without further grace."""
@@ -128,12 +122,17 @@ class Pool:
                 child.ending.grace = 0.0
 
     def close(self) -> None:
-        """Kill every child and let go of the template."""
-        self._selector.unregister(self._link)
-        for child in self._everyone():
-            if child.pid:
-                child.kill()
+        """Kill every child with all it started, and let go of the template."""
+        if not self.is_broken:
+            self._selector.unregister(self._link)
+        for child in self._children:
+            child.kill()
         self._link.close()
+
+    @property
+    def pids(self) -> set[int]:
+        """The processes that the template or this pool will reap."""
+        return {self._link.pid, *(child.pid for child in self._everyone())}
 
     # Talking to children
 
@@ -146,11 +145,19 @@ class Pool:
         elif registered and not waiting:
             self._selector.unregister(child.orders)
 
-    def _hear(self, child: PoolChild) -> None:
-        for kind, number, *told in child.receive():
-            _ON_MESSAGE[kind](self, child, number, told)
+    def _hear(self, child: PoolChild) -> bool:
+        """Take what a child has said; whether it had said anything."""
+        messages = child.receive()
+        for message in messages:
+            try:
+                kind, number, *told = message
+                _ON_MESSAGE[kind](self, child, number, told)
+            except (KeyError, TypeError, ValueError, IndexError) as error:
+                # A task may write into any descriptor; that is no reason to stop listening.
+                logger.warning("a child said what nobody understands: %.100r (%r)", message, error)
         if child.is_silent:
             self._forget(child.messages)
+        return bool(messages)
 
     def _on_log(self, child: PoolChild, number: int, told: list[Any]) -> None:
         if (claim := _held(child, number)) is not None:
@@ -180,22 +187,24 @@ class Pool:
             pid=child.pid,
             rss_max=rss_max,
         )
-        self._settle(child, claim, outcome)
-        if child.ending is not None:
-            # Whoever was asked to end its run may not be as good as new.
-            self._return_unstarted(child)
-            child.kill()
-        else:
-            child.learn(ended_us - started_us)
+        self._settle(child, number, claim, outcome)
+        child.learn(ended_us - started_us)
 
-    def _on_returned(self, child: PoolChild, number: int, told: list[Any]) -> None:
+    def _on_returned(self, child: PoolChild, number: int, told: list[Any]) -> None:  # noqa: ARG002 - as all of these
         if (claim := child.answered(number)) is not None:
             self._ledger.report.released.append(claim)
+            self._leave(child, number)
 
-    def _settle(self, child: PoolChild, claim: Claim, outcome: Outcome) -> None:
-        if child.ending is not None:
+    def _settle(self, child: PoolChild, number: int, claim: Claim, outcome: Outcome) -> None:
+        if child.ending is not None and child.ending.number == number:
             child.ending.judge(outcome, claim.timeout_s)
         self._ledger.ended(claim, outcome, time.monotonic())
+        self._leave(child, number)
+
+    def _leave(self, child: PoolChild, number: int) -> None:
+        """Use a child no more that was asked to end this run: it may not be as good as new."""
+        if child.ending is not None and child.ending.number == number:
+            child.kill()
 
     # What time makes due
 
@@ -232,27 +241,27 @@ class Pool:
         if step is not Step.WAIT:
             ending.climbed = step
             if step is Step.TERMINATE:
-                child.terminate()
+                child.terminate(ending.number)
             else:
                 child.kill()
         return ending.next_at(now)
 
     def _end(self, child: PoolChild, claim: Claim, cause: Cause) -> None:
-        if child.ending is not None:
+        """Nothing behind it begins from here on, so that what is asked and signalled to end can be no other run."""
+        if child.ending is not None and (
+            child.ending.cause is not Cause.SHUTDOWN or child.ending.climbed is not Step.WAIT
+        ):
             return
-        at_work = child.at_work()
-        if at_work is None or at_work[1] is not claim:
-            self._return_unstarted(child)
-            at_work = child.at_work()
-        if at_work is not None and at_work[1] is claim:
-            child.ending = Ending(cause, time.monotonic(), self._grace_s)
-            child.page.ask_to_stop(at_work[0])
+        self._hear(child)
+        if any(held is claim for _, held in child.runs):
+            self._return_unstarted(child, but=claim)
+            child.begin_ending(cause, time.monotonic(), self._grace_s, claim)
 
-    def _return_unstarted(self, child: PoolChild) -> None:
-        """Take back what a child has not begun: an idle child gets it, else the database."""
+    def _return_unstarted(self, child: PoolChild, but: Claim | None = None) -> None:
+        """Take back what a child has not begun: an idle child gets it, else the database, which always gets `but`."""
         for claim in child.recall():
             idle = next((one for one in self._children if one.is_idle), None)
-            if idle is None or self._closing:
+            if idle is None or self._closing or claim is but:
                 self._ledger.report.released.append(claim)
             else:
                 idle.send(claim)
@@ -261,7 +270,12 @@ class Pool:
     # Births and deaths
 
     def _hear_template(self) -> None:
-        for event in self._link.events():
+        try:
+            events = self._link.events()
+        except TemplateGone:
+            self._give_up()
+            return
+        for event in events:
             if isinstance(event, Spawned):
                 self._born(event)
             else:
@@ -276,11 +290,8 @@ class Pool:
 
     def _died(self, child: PoolChild) -> None:
         """The process has ended but is not reaped, so its id is still its own: end what it left behind."""
-        child.retired = True
-        while not child.is_silent and (messages := child.receive()):
-            for kind, number, *told in messages:
-                _ON_MESSAGE[kind](self, child, number, told)
         child.kill()
+        self._drain(child)
         for fd in (child.messages, child.pidfd, child.orders):
             self._forget(fd)
         self._children.remove(child)
@@ -289,14 +300,9 @@ class Pool:
 
     def _buried(self, event: Reaped) -> None:
         child = self._dying.pop(event.pid)
-        found = child.at_work()
-        if found is not None:
-            number, claim = found
-            child.pop(number)
-            self._settle(child, claim, _death(child, event))
+        self._end_dead(child, event)
+        was_of_use = child.has_begun or time.monotonic() - child.spawned_at > _SHORT_LIFE_S
         unstarted = [claim for _, claim in child.runs]
-        child.runs.clear()
-        was_of_use = child.page.begun > 0 or time.monotonic() - child.spawned_at > _SHORT_LIFE_S
         child.close()
         self.give(unstarted)
         if not was_of_use:
@@ -305,6 +311,43 @@ class Pool:
         else:
             self._backoff_s = 0.0
         self._spawn_after = time.monotonic() + self._backoff_s
+
+    def _drain(self, child: PoolChild) -> None:
+        """Hear a dead child out. Something that it started may go on writing, and is not waited for."""
+        for _ in range(_DRAIN_ROUNDS):
+            if child.is_silent or not self._hear(child):
+                return
+
+    def _end_dead(self, child: PoolChild, event: Reaped | None) -> None:
+        """The run that a dead child was at has failed."""
+        found = child.at_work()
+        if found is not None:
+            number, claim = found
+            child.pop(number)
+            outcome = outcome_of(child, event)
+            self._ledger.log(claim, [outcome.ended_us, logging.ERROR, "jobdeck.run", outcome.message, None])
+            self._settle(child, number, claim, outcome)
+
+    def _give_up(self) -> None:
+        """The template has died, and its children with it: say what became of their runs. No more can be done here."""
+        self.is_broken = self._closing = True
+        self._selector.unregister(self._link)
+        self._link.close()
+        for child in self._everyone():
+            child.kill()
+            self._drain(child)
+            # Orphans are this process's own children now.
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child.pid, 0)
+            self._end_dead(child, None)
+            self._ledger.report.released += [claim for _, claim in child.runs]
+            child.runs.clear()
+            for fd in (child.messages, child.pidfd, child.orders):
+                self._forget(fd)
+            child.close()
+        self._children.clear()
+        self._dying.clear()
+        self._starting.clear()
 
     def _forget(self, fd: int) -> None:
         if fd in self._selector.get_map():
@@ -317,26 +360,6 @@ class Pool:
 def _held(child: PoolChild, number: int) -> Claim | None:
     """The run at work when it has this number; a straggler of an earlier run speaks for nobody."""
     return child.runs[0][1] if child.runs and child.runs[0][0] == number else None
-
-
-def _death(child: PoolChild, event: Reaped) -> Outcome:
-    now_us = time.time_ns() // 1000
-    outcome = Outcome(
-        kind=OutcomeKind.ERROR,
-        started_us=now_us - max(0, time.monotonic_ns() // 1000 - child.page.since_us),
-        ended_us=now_us,
-        pid=child.pid,
-        rss_max=event.rss_max,
-    )
-    if os.WIFSIGNALED(event.status):
-        outcome.signal = os.WTERMSIG(event.status)
-        name = signal.Signals(outcome.signal).name
-        hint = " It may have run out of memory." if outcome.signal == signal.SIGKILL else ""
-        outcome.message = f"The process that ran this was killed by {name}.{hint}"
-    else:
-        outcome.exit_code = os.waitstatus_to_exitcode(event.status)
-        outcome.message = f"The process that ran this ended with exit code {outcome.exit_code} before the run did."
-    return outcome
 
 
 _ON_MESSAGE: dict[str, Callable[[Pool, PoolChild, int, list[Any]], None]] = {

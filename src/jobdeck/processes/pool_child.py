@@ -12,7 +12,7 @@ from typing import Any
 from ..executor.order import order_line
 from ..executor.page import Page
 from ..services.holder import Claim
-from .ladder import Ending
+from .ladder import Cause, Ending
 
 WINDOW_LIMIT = 256
 WORK_AHEAD_US = 20_000
@@ -40,6 +40,11 @@ class PoolChild:
         self._last_number = 0
         self._outgoing = bytearray()
         self._incoming = b""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it ever began a run."""
+        return self.page.begun > 0
 
     @property
     def is_idle(self) -> bool:
@@ -107,7 +112,7 @@ class PoolChild:
 
     def recall(self) -> list[Claim]:
         """Take back every run that has not begun."""
-        if len(self.runs) < 1 or self.recalled:
+        if not self.runs or self.recalled:
             return []
         limit = self.page.begun
         begun = max(limit, self.page.recall(limit))
@@ -132,8 +137,9 @@ class PoolChild:
         fits = WORK_AHEAD_US // max(took_us, 1)
         self.window = max(1, min(self.window * 2, fits, WINDOW_LIMIT))
 
-    def terminate(self) -> None:
-        """Ask by signal."""
+    def terminate(self, number: int) -> None:
+        """Ask by signal to end run `number`; the child heeds it only when the page says so too."""
+        self.page.ask_to_stop(number)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
 
@@ -142,6 +148,19 @@ class PoolChild:
         self.retired = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
+
+    def begin_ending(self, cause: Cause, now: float, grace_s: float, claim: Claim | None = None) -> None:
+        """Put the run that it is at on the ladder, after `recall`; given a claim, only if it is that one's run.
+
+        What it has begun last is what it is at. An earlier one has ended by itself, and its outcome is on its way.
+        """
+        number = self.page.begun
+        found = next((held for at, held in self.runs if at == number), None)
+        if found is None or (claim is not None and claim is not found):
+            return
+        self.ending = Ending(number, cause, now, grace_s)
+        if cause is not Cause.SHUTDOWN:
+            self.page.ask_to_stop(number)
 
     def close(self) -> None:
         """Let go of descriptors and memory."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConfigurationError, JobdeckError
+from ..errors import ConfigurationError
 from ..executor.page import Page
+from .signals import Signals
 from .template import MESSAGE_LIMIT
 
 LOAD_LIMIT_S = 300
@@ -35,6 +39,10 @@ class Reaped:
     rss_max: int
 
 
+class TemplateGone(Exception):
+    """The template process has ended, and its children with it."""
+
+
 class TemplateLink:
     """A running template process. It dies with this process, and its children with it."""
 
@@ -50,13 +58,20 @@ class TemplateLink:
         theirs.close()
         self._socket = ours
 
-    def hello(self) -> dict[str, Any]:
-        """What the application declares: `{"types": …, "settings": …}`. ConfigurationError when it cannot be loaded."""
-        self._socket.settimeout(LOAD_LIMIT_S)
-        try:
-            text = self._socket.recv(MESSAGE_LIMIT)
-        except TimeoutError:
-            raise ConfigurationError(f"The application was not loaded within {LOAD_LIMIT_S} seconds.") from None
+    def hello(self, signals: Signals) -> dict[str, Any] | None:
+        """What the application declares: `{"types": …, "settings": …, "warnings": …}`; None when a signal came first.
+
+        ConfigurationError when it cannot be loaded.
+        """
+        deadline = time.monotonic() + LOAD_LIMIT_S
+        ours = self._socket.fileno()
+        while ours not in select.select([ours, signals.fileno()], [], [], 1.0)[0]:
+            signals.drain()
+            if signals.stops:
+                return None
+            if time.monotonic() > deadline:
+                raise ConfigurationError(f"The application was not loaded within {LOAD_LIMIT_S} seconds.")
+        text = self._socket.recv(MESSAGE_LIMIT)
         if not text:
             raise ConfigurationError("The application ended the process that loaded it.")
         message: dict[str, Any] = json.loads(text)
@@ -64,6 +79,11 @@ class TemplateLink:
             raise ConfigurationError(message["error"])
         self._socket.setblocking(False)
         return message
+
+    @property
+    def pid(self) -> int:
+        """The template's process id."""
+        return self._process.pid
 
     def fileno(self) -> int:
         """To wait on for `events`."""
@@ -76,7 +96,9 @@ class TemplateLink:
         page, page_fd = Page.create()
         theirs = [orders_in, messages_out, page_fd]
         try:
-            socket.send_fds(self._socket, [b'{"spawn": true}'], theirs)
+            # As in `reap`.
+            with contextlib.suppress(ConnectionError):
+                socket.send_fds(self._socket, [b'{"spawn": true}'], theirs)
         finally:
             for fd in theirs:
                 os.close(fd)
@@ -86,18 +108,22 @@ class TemplateLink:
 
     def reap(self, pid: int) -> None:
         """Let the template collect a dead child's status; `Reaped` follows."""
-        self._socket.send(json.dumps({"reap": pid}).encode())
+        # When the template is gone, `events` says so.
+        with contextlib.suppress(ConnectionError):
+            self._socket.send(json.dumps({"reap": pid}).encode())
 
     def events(self) -> list[Spawned | Reaped]:
-        """What the template has said since; JobdeckError when it has ended."""
+        """What the template has said since; TemplateGone when it has ended."""
         found: list[Spawned | Reaped] = []
         while True:
             try:
-                text, fds, _, _ = socket.recv_fds(self._socket, MESSAGE_LIMIT, 1)
+                text, fds, _, _ = socket.recv_fds(self._socket, MESSAGE_LIMIT, 1, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
                 return found
+            except ConnectionError:
+                text = b""
             if not text:
-                raise JobdeckError("The template process has ended.")
+                raise TemplateGone
             message = json.loads(text)
             if "spawned" in message:
                 found.append(Spawned(message["spawned"], fds[0]))

@@ -7,15 +7,13 @@ signal arrives, time makes something due. The application is never imported here
 
 from __future__ import annotations
 
-import contextlib
+import gc
 import logging
 import os
 import selectors
-import signal
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ..config import Settings
 from ..core.times import from_us
@@ -25,10 +23,13 @@ from ..services.claims import Claims
 from ..services.holder import Holder
 from ..services.workers import Presence, bury_dead
 from ..store.database import Database
-from ..store.doorbell import Doorbell
+from ..store.doorbell import Bell, Doorbell
 from . import identity
 from .ledger import Ledger
+from .log_lines import show_log_lines
 from .pool import Pool
+from .salvage import salvage, unknown_to
+from .signals import Signals
 from .template_link import TemplateLink
 
 logger = logging.getLogger(__name__)
@@ -38,32 +39,44 @@ POLL_WITHOUT_S = 0.25
 STOPS_EVERY_S = 0.05
 BATCHING_S = 0.001
 OUTAGE_S = 0.5
+OUTAGE_AT_END_S = 10.0
 
 
 def run_worker(
-    reference: str | None, *, queues: Sequence[str] = (), processes: int | None = None, burst: bool = False
+    reference: str | None = None,
+    *,
+    queues: Sequence[str] | None = None,
+    processes: int | None = None,
+    burst: bool = False,
 ) -> int:
     """Work until SIGTERM or SIGINT (a second one hurries), with `burst` until nothing is queued; the exit code.
 
-    `reference` is `MODULE:NAME` of the application; `queues` defaults to all, `processes` to the setting.
-    ConfigurationError and StoreError tell why the worker cannot begin.
+    `reference` is `MODULE:NAME` of the application; `queues` defaults to all, `processes` to the setting. For the main
+    thread. ConfigurationError and StoreError tell why the worker cannot begin.
     """
-    link = TemplateLink(reference)
-    try:
-        told = link.hello()
-        settings = Settings.of_data(told["settings"])
-        database = Database(settings)
-        database.check_schema()
-        worker = Worker(
-            settings, database, link, list(told["types"]), _served(settings, queues), processes or settings.processes
-        )
-    except BaseException:
-        link.close()
-        raise
-    try:
-        return worker.work(burst=burst)
-    finally:
-        database.close()
+    show_log_lines()
+    identity.adopt_orphans()
+    with Signals() as signals:
+        link = TemplateLink(reference)
+        try:
+            told = link.hello(signals)
+            if told is None:
+                return 0
+            for warning in told["warnings"]:
+                logger.warning("%s", warning)
+            settings = Settings.of_data(told["settings"])
+            served = _served(settings, queues or ())
+            database = Database(settings)
+            try:
+                database.check_schema()
+                worker = Worker(
+                    settings, database, link, signals, list(told["types"]), served, processes or settings.processes
+                )
+                return worker.work(burst=burst)
+            finally:
+                database.close()
+        finally:
+            link.close()
 
 
 def _served(settings: Settings, queues: Sequence[str]) -> tuple[str, ...]:
@@ -81,13 +94,16 @@ class Worker:
         settings: Settings,
         database: Database,
         link: TemplateLink,
+        signals: Signals,
         types: Sequence[str],
         queues: tuple[str, ...],
         processes: int,
     ) -> None:
         self._settings = settings
         self._database = database
+        self._signals = signals
         self._info = _introduce(queues, processes)
+        self._name = self._info.id[:8]
         holder = Holder(id=self._info.id, host=self._info.host, boot_id=self._info.boot_id)
         self._claims = Claims(database, holder, queues, types)
         self._presence = Presence(database, self._info)
@@ -95,53 +111,67 @@ class Worker:
         self._selector = selectors.DefaultSelector()
         self._pool = Pool(link, self._selector, self._ledger, processes, settings.stop_grace_s)
         self._doorbell = Doorbell(database, self._info.id)
+        self._bell = Bell(database)
         self._poll_s = POLL_WITHOUT_S if self._doorbell.fileno() is None else POLL_WITH_DOORBELL_S
         self._beat_s = settings.lease_s / 3
-        self._signals = self._heeded = 0
+        self._heeded = 0
+        self._burst = False
         self._hungry = True
+        self._unsure = False
         self._poll_at = self._beat_at = self._stops_at = self._look_at = 0.0
-        self._outage_until = 0.0
+        self._outage_since: float | None = None
+        self._retry_at = 0.0
 
     def work(self, *, burst: bool = False) -> int:
         """The loop; returns the process's exit code."""
-        with self._ears():
+        self._burst = burst
+        self._selector.register(self._signals, selectors.EVENT_READ, self._signals.drain)
+        if (bell := self._doorbell.fileno()) is not None:
+            self._selector.register(bell, selectors.EVENT_READ, self._on_ring)
+        try:
             self._begin()
-            try:
-                while not (self._is_over or (burst and self._is_idle)):
-                    self._wait()
-                    self._turn(time.monotonic())
-            finally:
-                self._pool.close()
-            self._end()
-        return 0
+            gc.freeze()
+            while not self._is_over(time.monotonic()):
+                self._wait()
+                self._turn(time.monotonic())
+            return self._end()
+        finally:
+            self._pool.close()
+            self._doorbell.close()
+            self._selector.close()
 
-    @property
-    def _is_closing(self) -> bool:
-        return self._signals > 0
-
-    @property
-    def _is_over(self) -> bool:
-        return self._heeded > 0 and self._pool.is_settled and not self._ledger.report
-
-    @property
-    def _is_idle(self) -> bool:
-        return not self._hungry and self._pool.is_settled and not self._ledger.report
+    def _is_over(self, now: float) -> bool:
+        if not self._pool.is_settled:
+            return False
+        if not (self._heeded or self._pool.is_broken or (self._burst and not self._hungry)):
+            return False
+        if self._outage_since is not None and now - self._outage_since > OUTAGE_AT_END_S:
+            return True
+        return not self._ledger.report and not self._unsure
 
     def _begin(self) -> None:
         self._presence.begin(_now_us())
         self._bury()
-        logger.info(
-            "worker %s is ready: queue%s %s, %d processes",
-            self._info.id[:8],
-            "s" if len(self._info.queues) > 1 else "",
-            ", ".join(self._info.queues),
-            self._info.processes,
-        )
+        many = "s" if len(self._info.queues) > 1 else ""
+        names = ", ".join(self._info.queues)
+        logger.info("worker %s is ready: queue%s %s, %d processes", self._name, many, names, self._info.processes)
 
-    def _end(self) -> None:
-        self._doorbell.close()
-        self._presence.end(_now_us())
-        logger.info("worker %s has ended", self._info.id[:8])
+    def _end(self) -> int:
+        code = 0
+        if self._pool.is_broken:
+            logger.error("worker %s has lost its template process, and ends", self._name)
+            code = 1
+        if self._ledger.report:
+            count = len(self._ledger.report.ended)
+            logger.error("worker %s could not store %d outcomes; these runs will end as lost", self._name, count)
+            code = 1
+        try:
+            self._presence.end(_now_us())
+        except StoreError as error:
+            logger.error("%s", error)
+            code = 1
+        logger.info("worker %s has ended", self._name)
+        return code
 
     # One turn
 
@@ -152,18 +182,15 @@ class Worker:
             timeout = 0.0
         else:
             timeout = max(0.0, self._due_at() - time.monotonic())
-        if self._ledger.is_full:
-            time.sleep(BATCHING_S)
-            return
         for key, _ in self._selector.select(timeout):
-            if key.fd in self._selector.get_map():
+            if self._selector.get_map().get(key.fileobj) is key:
                 key.data()
 
     def _due_at(self) -> float:
-        if self._outage_until > time.monotonic():
-            return min(self._outage_until, self._look_at)
+        if self._outage_since is not None:
+            return min(self._retry_at, self._look_at)
         due = [self._beat_at, self._look_at, self._ledger.due_at]
-        if not self._is_closing:
+        if not self._heeded:
             due.append(self._poll_at)
         if self._stops_at:
             due.append(self._stops_at)
@@ -171,37 +198,73 @@ class Worker:
 
     def _turn(self, now: float) -> None:
         self._heed_signals()
+        identity.reap_strangers(self._pool.pids)
         self._look_at = self._pool.look(now)
-        if now < self._outage_until:
+        if self._outage_since is not None and now < self._retry_at:
             return
         try:
-            if now >= self._poll_at:
-                self._poll_at = now + self._poll_s
-                self._hungry = not self._is_closing
-                self._stops_at = self._stops_at or now
-            if now >= self._beat_at:
-                self._beat(now)
-            if self._stops_at and now >= self._stops_at:
-                self._heed_stops()
+            self._keep_time(now)
             self._exchange(now)
         except StoreError as error:
-            self._outage_until = now + OUTAGE_S
-            logger.error("%s The worker goes on trying; nothing is lost meanwhile.", error)
+            self._note_outage(now, error)
+        else:
+            self._outage_since = None
+
+    def _keep_time(self, now: float) -> None:
+        if now >= self._poll_at:
+            self._poll_at = now + self._poll_s
+            self._hungry = True
+            self._stops_at = self._stops_at or now
+        if now >= self._beat_at:
+            self._beat(now)
+        if self._stops_at and now >= self._stops_at:
+            self._heed_stops()
 
     def _exchange(self, now: float) -> None:
         """Write what children said and claim the next runs, in one transaction, when either is due."""
-        wanted = self._pool.room if self._hungry else 0
-        if not wanted and not self._ledger.is_due(now, idle=not self._pool.has_backlog):
-            return
         report = self._ledger.report
-        won, stale = self._claims.exchange(report, wanted, _now_us())
+        self._hungry = self._hungry or (self._burst and bool(report.ended))
+        wanted = self._pool.room if self._hungry and not self._heeded else 0
+        if not wanted and not self._unsure and not self._ledger.is_due(now, idle=not self._pool.has_backlog):
+            return
+        if self._unsure:
+            self._return_unknown()
+        try:
+            won, stale = self._claims.exchange(report, wanted, _now_us())
+        except StoreError:
+            self._unsure = True
+            raise
+        except Exception:  # a value that the database does not take must not cost the others
+            logger.exception("a report could not be stored as it is")
+            salvage(self._claims, report, _now_us())
+            won, stale, wanted = [], set(), 0
         self._ledger.written()
         if wanted:
             self._hungry = len(won) >= wanted
             self._pool.give(won)
-            self._look_at = 0.0
+        if report.released:
+            # Whoever has room should have them at once; this worker too, as soon as it has.
+            self._hungry = True
+            self._bell.ring()
         if stale:
             logger.warning("%d outcomes came too late: their runs were held no more", len(stale))
+        if won or self._ledger.report:
+            self._look_at = 0.0
+
+    def _return_unknown(self) -> None:
+        """After an exchange of which nobody knows whether it was committed: give back what it may have won."""
+        report = self._ledger.report
+        known = {(claim.id, claim.fence) for claim in self._pool.claims}
+        known |= {(claim.id, claim.fence) for claim, _ in report.ended}
+        known |= {(claim.id, claim.fence) for claim in report.released}
+        report.released += unknown_to(known, self._claims.held())
+        self._unsure = False
+
+    def _note_outage(self, now: float, error: StoreError) -> None:
+        if self._outage_since is None:
+            self._outage_since = now
+            logger.error("%s The worker goes on trying; nothing is lost meanwhile.", error)
+        self._retry_at = now + OUTAGE_S
 
     def _beat(self, now: float) -> None:
         """Say that this worker lives and holds what it holds; learn of stop requests that nobody rang for."""
@@ -219,15 +282,14 @@ class Worker:
             self._look_at = 0.0
 
     def _heed_signals(self) -> None:
-        if self._signals > self._heeded:
+        stops = self._signals.stops
+        if stops > self._heeded:
             if not self._heeded:
-                logger.info("worker %s is ending: what runs has %g s", self._info.id[:8], self._settings.stop_grace_s)
+                logger.info("worker %s is ending; what runs has %g s", self._name, self._settings.stop_grace_s)
                 self._pool.begin_closing()
-            if self._signals > 1:
+            if stops > 1:
                 self._pool.hurry()
-            self._heeded = self._signals
-        if self._is_closing:
-            self._hungry = False
+            self._heeded = stops
 
     def _bury(self) -> None:
         """End what workers of this host held that are dead; at once, as the kernel knows that they are."""
@@ -235,37 +297,11 @@ class Worker:
             self._doorbell.remove(self._database, dead.id)
             logger.warning("worker %s is dead; %d runs that it held have ended as lost", dead.id[:8], lost)
 
-    # Ears
-
-    @contextlib.contextmanager
-    def _ears(self) -> Iterator[None]:
-        """Listen to signals and the doorbell; as before afterwards."""
-        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-        self._selector.register(reader, selectors.EVENT_READ, lambda: os.read(reader, 512))
-        if (bell := self._doorbell.fileno()) is not None:
-            self._selector.register(bell, selectors.EVENT_READ, self._on_ring)
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(previous_fd)
-            self._doorbell.close()
-            self._selector.close()
-            os.close(reader)
-            os.close(writer)
-
     def _on_ring(self) -> None:
         self._doorbell.drain()
         self._hungry = True
         if not self._stops_at and not self._pool.is_settled:
             self._stops_at = time.monotonic() + STOPS_EVERY_S
-
-    def _on_signal(self, number: int, frame: Any) -> None:
-        # Only counted here: it may come in the middle of anything. The next turn acts on it.
-        self._signals += 1
 
 
 def _introduce(queues: tuple[str, ...], processes: int) -> WorkerInfo:

@@ -68,6 +68,11 @@ class Claims:
         with self._database.read() as connection:
             return {row.id: row.fence for row in claims.stops_requested(connection, self._holder.id)}
 
+    def held(self) -> list[Claim]:
+        """Every run that this worker holds, as the database knows it."""
+        with self._database.read() as connection:
+            return [Claim.of_row(row) for row in claims.held_by(connection, self._holder.id)]
+
     def _write(self, connection: Connection, report: Report, now_us: int) -> set[str]:
         owner = self._holder.id
         if report.begun:

@@ -17,7 +17,8 @@ class Holder:
 
 @dataclass(slots=True, kw_only=True)
 class Claim:
-    """A won claim. `fence` goes into every write about the run; `log_seq` is its last log entry's number.
+    """A won claim. `fence` goes into every write about the run; `log_seq` is its last log entry's number, `log_size`
+    how many characters this attempt has logged.
 
     `arguments` and `positional` are JSON text, handed on unparsed. `subject` is what remembers its last runs: the
     job, or the type of a run without a job.
@@ -36,6 +37,7 @@ class Claim:
     principal_id: str | None
     principal_name: str | None
     log_seq: int
+    log_size: int = 0
 
     @property
     def subject(self) -> str | None:
