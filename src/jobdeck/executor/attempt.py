@@ -21,7 +21,7 @@ from ..contracts import Application
 from ..core.outcome import OutcomeKind
 from ..definitions.functions import load_call, resolve_function
 from . import verdict
-from .context import RunContext, executing
+from .context import RunContext, make_current
 from .interrupt import Interrupt
 from .log_capture import LogCapture
 from .order import Order
@@ -61,19 +61,25 @@ class Workshop:
     def execute(self, order: Order) -> None:
         """Make the attempt and send its outcome."""
         started_us = time.time_ns() // 1000
-        with self._capture.of_run(order.number, output=self._captures_output(order)):
-            result = self._attempt(order)
-            self._tell(result)
+        self._capture.begin(order.number, output=self._captures_output(order))
+        result = self._attempt(order)
+        self._tell(result)
+        self._capture.end()
         self._send(order, result, started_us)
 
     def _attempt(self, order: Order) -> Verdict:
         try:
             task = self._find(order)
             context = RunContext(order, self._recorder, self._page, self._files_folder)
-            with executing(context), self._application.context():
-                positional, named = self._load(task, order)
-                context.arguments = named
-                value = self._call(task, positional, named, context)
+            make_current(context)
+            try:
+                with self._application.context():
+                    positional, named = self._load(task, order)
+                    context.arguments = named
+                    value = self._call(task, positional, named, context)
+            finally:
+                make_current(None)
+                context.close()
             return self._judge(task, value)
         except BaseException as error:  # SystemExit and KeyboardInterrupt are a task's failure too
             return verdict.raised(error)
@@ -100,8 +106,11 @@ class Workshop:
         return load_call(task.call, positional, named)
 
     def _call(self, task: Task, positional: Sequence[Any], named: Mapping[str, Any], context: RunContext) -> Any:
-        with self._interrupt.armed(lambda: context.should_stop):
+        self._interrupt.arm(context)
+        try:
             value = task.call(*positional, **named)
+        finally:
+            self._interrupt.disarm()
         if os.getpid() != self._pid:
             # The task forked and came back twice; only the process that was given the order speaks for the run.
             os._exit(0)
@@ -129,8 +138,9 @@ class Workshop:
         self._capture.say(time.time_ns() // 1000, level, logger.name, message, fields)
 
     def _send(self, order: Order, result: Verdict, started_us: int) -> None:
+        ended_us = time.time_ns() // 1000
         self._recorder.say(
-            ENDED, order.number, result.kind, started_us, time.time_ns() // 1000, self._memory.of_run(),
+            ENDED, order.number, result.kind, started_us, ended_us, self._memory.of_run(ended_us - started_us),
             result.result, result.message, result.traceback, result.errored_entries,
         )  # fmt: skip
 

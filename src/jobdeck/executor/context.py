@@ -137,16 +137,10 @@ class OutputFile(io.BufferedRandom):
 _active: RunContext | None = None
 
 
-@contextlib.contextmanager
-def executing(context: RunContext) -> Iterator[None]:
-    """Make `context` the run at hand."""
+def make_current(context: RunContext | None) -> None:
+    """Make `context` the run at hand; None: there is none any more."""
     global _active
     _active = context
-    try:
-        yield
-    finally:
-        _active = None
-        context.close()
 
 
 class CurrentRun:

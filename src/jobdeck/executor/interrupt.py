@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Protocol
 
 from ..errors import RunStopped
+
+
+class Stoppable(Protocol):
+    """A run that may have been asked to stop."""
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether it was."""
+        ...
 
 
 class Interrupt:
@@ -19,27 +27,27 @@ class Interrupt:
     """
 
     def __init__(self) -> None:
-        self._is_asked: Callable[[], bool] | None = None
+        self._run: Stoppable | None = None
         self._pid = os.getpid()
         signal.signal(signal.SIGTERM, self._raise)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    @contextlib.contextmanager
-    def armed(self, is_asked: Callable[[], bool]) -> Iterator[None]:
-        """Let SIGTERM stop what runs in this block; RunStopped at once when it was asked to stop before."""
-        self._is_asked = is_asked
-        try:
-            if is_asked():
-                raise RunStopped("The run was asked to stop before it began.")
-            yield
-        finally:
-            self._is_asked = None
+    def arm(self, run: Stoppable) -> None:
+        """Let SIGTERM stop what runs from here to `disarm`; RunStopped at once when it was asked to stop before."""
+        self._run = run
+        if run.should_stop:
+            raise RunStopped("The run was asked to stop before it began.")
+
+    def disarm(self) -> None:
+        """The task's own code is over."""
+        self._run = None
 
     def _raise(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as the signal module calls it
         if os.getpid() != self._pid:
             # A process that the task forked: it dies of SIGTERM as any other does.
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
-        if self._is_asked is not None and self._is_asked():
-            self._is_asked = None
+        run = self._run
+        if run is not None and run.should_stop:
+            self._run = None
             raise RunStopped("The run was asked to stop and did not in time.")

@@ -6,14 +6,12 @@ The host's own handlers still run, at the level the host chose; what they print 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
 import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
 from json import JSONEncoder
 from typing import Any
 
@@ -26,6 +24,7 @@ _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | 
 _FIELDS_LIMIT = 16
 _FIELDS_SIZE_LIMIT = 96 * 1024
 _NAME_LIMIT = 200
+_WARNINGS = "py.warnings"
 
 _encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -43,27 +42,28 @@ class LogCapture:
         logging.captureWarnings(True)
         self._install()
         self._streams = self._new_streams()
+        self._kept = sys.stdout, sys.stderr
+        self._warned = False
 
-    @contextlib.contextmanager
-    def of_run(self, number: int, *, output: bool) -> Iterator[None]:
-        """Capture for run `number`; with `output` also what it prints."""
+    def begin(self, number: int, *, output: bool) -> None:
+        """Capture for run `number` from here to `end`; with `output` also what it prints."""
         self._number, self.errors = number, 0
-        # Forgets which warnings were shown, so that each run shows its own.
-        warnings.simplefilter("default", append=True)
-        kept = sys.stdout, sys.stderr
+        if self._warned:
+            self._warned = False
+            # Forgets which warnings were shown, so that each run shows its own.
+            warnings.simplefilter("default", append=True)
+        self._kept = sys.stdout, sys.stderr
         if output:
-            if any(stream.closed for stream in self._streams):
+            if self._streams[0].closed or self._streams[1].closed:
                 self._streams = self._new_streams()
             sys.stdout, sys.stderr = self._streams
-        try:
-            yield
-        finally:
-            if output:
-                for stream in self._streams:
-                    with contextlib.suppress(Exception):
-                        stream.end_line()
-            sys.stdout, sys.stderr = kept
-            self._number = 0
+
+    def end(self) -> None:
+        """Capture no more, until the next run begins."""
+        sys.stdout, sys.stderr = self._kept
+        for stream in self._streams:
+            stream.end_line()
+        self._number = 0
 
     def record(self, record: logging.LogRecord) -> None:
         """Take one record; a record that cannot be written down is told about, never raised."""
@@ -71,6 +71,7 @@ class LogCapture:
             self.errors += 1
         if not self._number:
             return
+        self._warned = self._warned or record.name == _WARNINGS
         try:
             message = record.getMessage()
         except Exception as error:  # whatever a caller's own __str__ raises

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from json import JSONEncoder
 
 from ..services.holder import Claim
+
+_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +38,4 @@ def order_line(number: int, claim: Claim) -> bytes:
     """The line of an order, straight from a won claim."""
     values = (number, claim.id, claim.fence, claim.attempt, claim.tenant, claim.type, claim.function,
               claim.arguments, claim.positional, claim.job_id, claim.principal_id, claim.principal_name)  # fmt: skip
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _encode(values).encode() + b"\n"

@@ -7,6 +7,8 @@ import os
 import resource
 
 _NOISE = 4 * 1024 * 1024
+# In so short a time no run makes a noticeable amount of memory resident.
+_NOTHING_US = 500
 
 
 class PeakMemory:
@@ -15,8 +17,10 @@ class PeakMemory:
     def __init__(self) -> None:
         self._floor = self._reset()
 
-    def of_run(self) -> int:
+    def of_run(self, took_us: int) -> int:
         """Bytes resident at the highest, since the last run that stood out."""
+        if took_us < _NOTHING_US:
+            return self._floor
         peak = _high_water()
         if peak > self._floor + _NOISE:
             self._floor = self._reset()

@@ -18,7 +18,6 @@ class Printed(io.TextIOWrapper):
 
     def end_line(self) -> None:
         """Tell what was printed without a newline."""
-        self.flush()
         self._lines.end_line()
 
 
@@ -48,8 +47,9 @@ class _Lines(io.BufferedIOBase):
         return len(data)
 
     def end_line(self) -> None:
-        rest, self._rest = self._rest, b""
-        self._tell(rest)
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            self._tell(rest)
 
     def _tell(self, line: bytes) -> None:
         text = line.decode("utf-8", "backslashreplace").rstrip("\r")

@@ -16,7 +16,8 @@ from ..executor.recorder import RETURNED, Recorder
 
 RUNS_LIMIT = 20_000
 GROWTH_LIMIT = 256 * 1024 * 1024
-_LOOK_AT_MEMORY_EVERY = 64
+_LOOK_EVERY = 64
+_TOO_SHORT_TO_START_ONE_NS = 200_000
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -43,9 +44,11 @@ def _serve(workshop: Workshop, page: Page, recorder: Recorder, orders: int) -> N
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             order = Order.of_line(line)
-            if not page.begin(order.number, time.monotonic_ns() // 1000):
+            now_ns = time.monotonic_ns()
+            if not page.begin(order.number, now_ns // 1000):
                 recorder.say(RETURNED, order.number)
                 continue
+            health.begin(now_ns)
             workshop.execute(order)
             if health.is_spent():
                 return
@@ -56,14 +59,21 @@ class _Health:
 
     def __init__(self) -> None:
         self._runs = 0
+        self._begun_ns = 0
         self._base = _resident_bytes()
+
+    def begin(self, now_ns: int) -> None:
+        """Before a run (monotonic nanoseconds)."""
+        self._begun_ns = now_ns
 
     def is_spent(self) -> bool:
         """After a run: did it leave threads or subprocesses behind, or have runs added up to too much memory?"""
         self._runs += 1
-        if self._runs >= RUNS_LIMIT or threading.active_count() > 1 or _has_subprocesses():
+        if self._runs >= RUNS_LIMIT or threading.active_count() > 1:
             return True
-        look = self._runs % _LOOK_AT_MEMORY_EVERY == 1
+        look = self._runs % _LOOK_EVERY == 1
+        if (look or time.monotonic_ns() - self._begun_ns > _TOO_SHORT_TO_START_ONE_NS) and _has_subprocesses():
+            return True
         return look and _resident_bytes() - self._base > GROWTH_LIMIT
 
 

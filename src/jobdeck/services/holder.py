@@ -46,18 +46,21 @@ class Claim:
     @classmethod
     def of_row(cls, row: Any) -> Claim:
         """From a row of `store.claims`."""
+        # Taken apart by position: by name, each column would cost a look-up.
+        (run_id, tenant, fence, attempt, type_id, function, arguments, positional, timeout_s, job_id,
+         principal_id, principal_name, log_seq, *_) = row  # fmt: skip
         return cls(
-            id=row.id,
-            tenant=row.tenant,
-            fence=row.fence,
-            attempt=row.attempt,
-            type=row.type,
-            function=row.function,
-            arguments=row.arguments,
-            positional=row.positional,
-            timeout_s=row.timeout_s,
-            job_id=row.job_id,
-            principal_id=row.principal_id,
-            principal_name=row.principal_name,
-            log_seq=row.log_seq,
+            id=run_id,
+            tenant=tenant,
+            fence=fence,
+            attempt=attempt,
+            type=type_id,
+            function=function,
+            arguments=arguments,
+            positional=positional,
+            timeout_s=timeout_s,
+            job_id=job_id,
+            principal_id=principal_id,
+            principal_name=principal_name,
+            log_seq=log_seq,
         )
