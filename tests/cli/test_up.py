@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from jobdeck.processes.identity import started_ticks
+
 Spawn = Callable[..., Any]
 
 
@@ -21,8 +23,7 @@ Spawn = Callable[..., Any]
 def port() -> int:
     """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as found:
-        number = found.getsockname()[1]
-    return number
+        return int(found.getsockname()[1])
 
 
 class Tree:
@@ -60,7 +61,7 @@ class Tree:
 def are_gone(pids: set[int]) -> bool:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+        if all(started_ticks(pid) is None for pid in pids):
             return True
         time.sleep(0.02)
     return False
