@@ -118,9 +118,9 @@ def _print(found: Findings) -> None:
     columns = [Column("Setting", whole=True), Column("Value"), Column("From", whole=True)]
     tables.table(columns, found.settings, "")
     tables.heading("Found")
-    version = "none" if found.schema is None else found.schema
+    tables_found = "without tables" if found.schema is None else f"tables of version {found.schema}"
     tables.sheet([
-        ("Database", f"reachable, tables of version {version}" if found.reachable else "not reachable"),
+        ("Database", f"reachable, {tables_found}" if found.reachable else "not reachable"),
         ("Durability", found.durability),
         ("Queues", ", ".join(found.queues)),
         ("Job types", None if found.types is None else ", ".join(found.types) or "none"),
