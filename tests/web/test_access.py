@@ -234,7 +234,7 @@ def test_headers_stand_on_our_answers_only(api: Any, app: Flask) -> None:
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"], path
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == "same-origin"
         assert headers["Cache-Control"] == "no-store"
         assert "Strict-Transport-Security" not in headers
     secure = api.get("/api/jobs", base_url="https://localhost")
