@@ -20,7 +20,7 @@ LOST_MESSAGE = "The worker that ran this was ended before the run finished."
 
 def stop(connection: Connection, run: Run, by: Principal, reason: str | None, now_us: int) -> bool:
     """Cancel a queued run or ask a running one to stop; False when neither was possible any more."""
-    asked = (connection, run.tenant, run.id, by.id, reason, now_us)
+    asked = (connection, run.tenant, run.id, by.name, reason, now_us)
     if runs.cancel_queued(*asked):
         claims.record_events(connection, [_event(run.tenant, run.id, Status.QUEUED, Status.CANCELLED,
                                                  by.id, run.attempt, reason, now_us)])  # fmt: skip

@@ -40,12 +40,14 @@ def reason_word(reason: object) -> str:
 
 
 def span(value: timedelta | float | None) -> str:
-    """`1 h 5 min`, `12 s`, `0.4 s`; a dash for None."""
+    """`1 h 5 min`, `12 s`, `0.4 s`, `31 ms`; a dash for None."""
     if value is None:
         return "–"
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if seconds < 0.1:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
     if seconds < 10:
-        return f"{max(seconds, 0):.1f} s"
+        return f"{seconds:.1f} s"
     parts = []
     rest = int(seconds)
     for unit, size in _UNITS:

@@ -176,7 +176,7 @@ def _hint(kind: str, schema: Mapping[str, Any]) -> str:
         parts.append("one a line")
     if kind == "json":
         parts.append("JSON")
-    if schema.get("x-last-success"):
+    if schema.get("x-last-success") and not schema.get("description"):
         parts.append("empty: the start of the last successful run")
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None or high is not None:

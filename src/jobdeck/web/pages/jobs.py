@@ -129,7 +129,7 @@ def start(target: str, job_type: type[JobType], job: Job | None) -> Response:
                 queue=request.form.get("queue") or None,
                 trigger=Trigger.MANUAL,
             )
-            return go("show_run", "started", run_id=run.id)
+            return go("show_run", run_id=run.id)
         except InvalidInput as error:
             errors = arguments.refused(error, given)
     shown = arguments.shown(job_type, job.arguments if job else None, job.custom_arguments if job else None, errors)

@@ -17,8 +17,6 @@ from .display import SYMBOLS, now
 NOTICES = {
     "saved": "The job is saved.",
     "deleted": "It is deleted.",
-    "started": "The run is queued.",
-    "stopping": "The run was asked to stop.",
     "signed-out": "You are signed out.",
 }
 

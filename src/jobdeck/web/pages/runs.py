@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from hashlib import sha256
@@ -129,12 +130,10 @@ def download_lines(run_id: str) -> Response:
 def stop_run(run_id: str) -> Response:
     """Ask a run to stop."""
     runs = current_desk().runs
-    try:
+    # When it ended while the person was deciding, its page says how.
+    with contextlib.suppress(Conflict):
         runs.stop(identifier(run_id, "run"), request.form.get("reason", "").strip() or None)
-    except Conflict:
-        # It ended while the person was deciding: its page says how.
-        return go("show_run", run_id=run_id)
-    return go("show_run", "stopping", run_id=run_id)
+    return go("show_run", run_id=run_id)
 
 
 def delete_run(run_id: str) -> Response:
@@ -157,7 +156,7 @@ def _about(desk: Desk, run: Run) -> dict[str, Any]:
         "status": status,
         "state": sha256(repr(seen).encode("utf-8", "backslashreplace")).hexdigest()[:16],
         "job_title": _job_title(desk, run),
-        "type_known": run.type is not None and deck().registry.find(run.type) is not None,
+        "type_title": _titles().get(run.type or ""),
         "attempts": desk.runs.attempts(run.id),
         "nobody_works": waits == [],
         "files_url": f"{deck().settings.api_prefix}/runs/{run.id}/files",
