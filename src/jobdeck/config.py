@@ -57,6 +57,7 @@ class Settings:
 
     @property
     def is_sqlite(self) -> bool:
+        """Whether the database is a file of SQLite."""
         return self.database_url.startswith("sqlite")
 
     def as_data(self) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def _names(value: Any) -> tuple[str, ...]:
 def _queues(value: Any) -> Mapping[str, str]:
     """`{"default": "Default"}`, or names separated by commas, or `name=Title` pairs → name to title."""
     if isinstance(value, str):
-        value = dict((item.partition("=")[0], item.partition("=")[2]) for item in _names(value))
+        value = {item.partition("=")[0]: item.partition("=")[2] for item in _names(value)}
     if not isinstance(value, Mapping):
         value = dict.fromkeys(value, "")
     if not value:

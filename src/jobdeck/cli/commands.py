@@ -32,11 +32,11 @@ _INTERNAL = {"prepare": ("prepare", "prepare")}
 class Commands(click.Group):
     """The commands of `COMMANDS`, in that order."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names, most wanted first."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command itself, for which its module is loaded."""
         place = COMMANDS[cmd_name][:2] if cmd_name in COMMANDS else _INTERNAL.get(cmd_name)
         if place is None:
@@ -45,13 +45,13 @@ class Commands(click.Group):
         found: click.Command = getattr(importlib.import_module(f".{module}", __package__), name)
         return found
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """From the table alone: click would load every module for its first sentence."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, sentence) for name, (_, _, sentence) in COMMANDS.items()])
 
 
-def _show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:  # noqa: ARG001 - click's signature
+def _show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
         from importlib.metadata import version as version_of  # late: takes a tenth of the time of `--help`
 
@@ -67,7 +67,7 @@ def _show_version(context: click.Context, parameter: click.Parameter, wanted: bo
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version,
               help="Show the version.")  # fmt: skip
 @click.pass_context
-def program(context: click.Context, app: str | None, debug: bool) -> None:  # noqa: ARG001 - read by `main` when it fails
+def program(context: click.Context, app: str | None, debug: bool) -> None:
     """Background work as jobs that administrators run, schedule, watch and stop.
 
     Exit code: 0 done, 1 refused or failed, 2 wrong usage. Errors are one line on stderr.

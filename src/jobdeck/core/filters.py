@@ -38,6 +38,7 @@ class Page:
 
     @property
     def offset(self) -> int:
+        """How many items come before the page."""
         return 0 if self.before else (self.number - 1) * self.size
 
 

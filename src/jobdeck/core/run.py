@@ -27,6 +27,7 @@ class Status(StrEnum):
 
     @property
     def is_final(self) -> bool:
+        """Whether no run ever leaves it."""
         return self not in (Status.QUEUED, Status.RUNNING)
 
 
@@ -138,6 +139,7 @@ class Run:
 
     @property
     def is_final(self) -> bool:
+        """Whether it has ended for ever."""
         return self.status.is_final
 
     def shown_status(self, now: datetime) -> str:

@@ -107,9 +107,9 @@ class JobType:
     @classmethod
     def build_task_arguments(
         cls,
-        job_obj: Job,  # noqa: ARG003 # names for those who override it
-        since: datetime | None = None,  # noqa: ARG003 # names for those who override it
-        **kwargs: Any,  # noqa: ARG003 # names for those who override it
+        job_obj: Job,  # names for those who override it
+        since: datetime | None = None,  # names for those who override it
+        **kwargs: Any,  # names for those who override it
     ) -> dict[str, Any]:
         """Override to decide what the task is called with; without an override it gets the arguments that it takes.
 

@@ -42,7 +42,7 @@ class Interrupt:
         """The task's own code is over."""
         self._run = None
 
-    def _raise(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as the signal module calls it
+    def _raise(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._pid:
             # A process that the task forked: it dies of SIGTERM as any other does.
             signal.signal(signal.SIGTERM, signal.SIG_DFL)

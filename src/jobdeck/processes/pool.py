@@ -190,7 +190,7 @@ class Pool:
         self._settle(child, number, claim, outcome)
         child.learn(ended_us - started_us)
 
-    def _on_returned(self, child: PoolChild, number: int, told: list[Any]) -> None:  # noqa: ARG002 - as all of these
+    def _on_returned(self, child: PoolChild, number: int, told: list[Any]) -> None:
         if (claim := child.answered(number)) is not None:
             self._ledger.report.released.append(claim)
             self._leave(child, number)

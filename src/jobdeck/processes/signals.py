@@ -50,5 +50,5 @@ class Signals:
         except BlockingIOError:
             return
 
-    def _count(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as the signal module calls it
+    def _count(self, number: int, frame: FrameType | None) -> None:
         self.stops += 1

@@ -26,7 +26,7 @@ from ..errors import InvalidInput
 from ..store import accounts
 from .office import Office, Service
 
-SECRET_PREFIX = "jdk_"
+SECRET_PREFIX = "jdk_"  # noqa: S105  # how every secret begins; no secret itself
 TOKEN_LIFETIME = timedelta(days=365)
 SESSION_LIFETIME = timedelta(hours=12)
 SESSION_IDLE = timedelta(minutes=30)

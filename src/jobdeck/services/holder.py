@@ -41,6 +41,7 @@ class Claim:
 
     @property
     def subject(self) -> str | None:
+        """What remembers the run among its last ones; None for a plain function."""
         return self.job_id or self.type
 
     @classmethod

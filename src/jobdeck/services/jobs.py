@@ -129,7 +129,7 @@ class Jobs(Service):
         job_type = self._find(values.get("type") or (before.type if before else None))
         retyped = before is not None and values.get("type") not in (None, before.type)
         if "arguments" in given or retyped:
-            arguments = given["arguments"] if "arguments" in given else before and before.arguments
+            arguments = given.get("arguments", before and before.arguments)
             values["arguments"] = problems.check(preparing.saved_arguments, job_type, arguments)
         if "custom_arguments" in given:
             values["custom_arguments"] = problems.check(preparing.custom_arguments, given["custom_arguments"])

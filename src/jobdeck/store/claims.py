@@ -71,6 +71,7 @@ class ClaimQuery:
     types: tuple[str, ...]
 
     def parameters(self, owner: str, now_us: int, limit: int) -> tuple[Any, ...]:
+        """The values of the statement's marks, in order."""
         picks: tuple[Any, ...] = ()
         for queue in self.queues:
             picks += (queue, now_us, now_us, *self.types, limit)

@@ -29,6 +29,7 @@ def _json(text: str | None) -> Any:
 
 
 def run(row: Row[Any], files: tuple[RunFile, ...] = ()) -> Run:
+    """A run, with the files that were read for it."""
     r = row._mapping
     progress = None
     if r["progress_done"] is not None:
@@ -73,6 +74,7 @@ def run(row: Row[Any], files: tuple[RunFile, ...] = ()) -> Run:
 
 
 def job(row: Row[Any], last_run: Run | None = None, last_runs: dict[str, Run] | None = None) -> Job:
+    """A job, with the runs that were read for it."""
     r = row._mapping
     return Job(
         id=r["id"],
@@ -93,6 +95,7 @@ def job(row: Row[Any], last_run: Run | None = None, last_runs: dict[str, Run] | 
 
 
 def log_entry(row: Row[Any]) -> LogEntry:
+    """A log entry."""
     r = row._mapping
     return LogEntry(
         run_id=r["run_id"],
@@ -107,6 +110,7 @@ def log_entry(row: Row[Any]) -> LogEntry:
 
 
 def file(row: Row[Any]) -> RunFile:
+    """The description of a file."""
     r = row._mapping
     return RunFile(
         run_id=r["run_id"],
@@ -121,6 +125,7 @@ def file(row: Row[Any]) -> RunFile:
 
 
 def attempt(row: Row[Any]) -> Attempt:
+    """An attempt."""
     r = row._mapping
     return Attempt(
         run_id=r["run_id"],
@@ -138,6 +143,7 @@ def attempt(row: Row[Any]) -> Attempt:
 
 
 def worker(row: Row[Any]) -> WorkerInfo:
+    """A worker."""
     r = row._mapping
     return WorkerInfo(
         id=r["id"],
@@ -153,6 +159,7 @@ def worker(row: Row[Any]) -> WorkerInfo:
 
 
 def audit_entry(row: Row[Any]) -> AuditEntry:
+    """An audit entry."""
     r = row._mapping
     return AuditEntry(
         id=r["id"],

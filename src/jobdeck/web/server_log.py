@@ -25,10 +25,12 @@ class LineFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name in `logging`
+        """The line, whatever stands in the message."""
         return _escaped(super().formatMessage(record))
 
-    def formatException(self, ei: Any) -> str:
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # the name in `logging`
+        """The traceback, indented."""
         lines = super().formatException(ei).splitlines()
         return "\n".join(f"    {clean(line)}" for line in lines)
 
@@ -40,6 +42,7 @@ class AccessLog:
         self._application = application
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request and log it."""
         began = time.monotonic()
         seen: dict[str, str] = {"status": "-"}
 
@@ -73,6 +76,7 @@ class _Finishing:
         return iter(self._body)
 
     def close(self) -> None:
+        """End of the answer, complete or not."""
         try:
             close = getattr(self._body, "close", None)
             if close is not None:

@@ -23,14 +23,16 @@ def export_records(since: str | None = None, serializer: str = "datacite-xml") -
     suffix, write = SERIALIZERS[serializer]
     records = _changed(since)
     logger.info("%d records changed since %s", len(records), since or "the beginning")
-    with current_run.open_output("records.tgz", media_type="application/gzip") as output:
-        with tarfile.open(fileobj=output, mode="w:gz") as archive:
-            for record in track(records):
-                content = write(dict(record))
-                entry = tarfile.TarInfo(f"records/{record['id']}{suffix}")
-                entry.size = len(content)
-                entry.mtime = int(datetime.fromisoformat(record["updated"]).timestamp())
-                archive.addfile(entry, io.BytesIO(content))
+    with (
+        current_run.open_output("records.tgz", media_type="application/gzip") as output,
+        tarfile.open(fileobj=output, mode="w:gz") as archive,
+    ):
+        for record in track(records):
+            content = write(dict(record))
+            entry = tarfile.TarInfo(f"records/{record['id']}{suffix}")
+            entry.size = len(content)
+            entry.mtime = int(datetime.fromisoformat(record["updated"]).timestamp())
+            archive.addfile(entry, io.BytesIO(content))
     return {"records": len(records), "serializer": serializer}
 
 

@@ -75,7 +75,7 @@ class _Shape(GenerateJsonSchema):
         spans = {word: schema[bound] for bound, word in _BOUNDS.items() if schema.get(bound) is not None}
         return {"type": "number", "format": "duration", **{word: span.total_seconds() for word, span in spans.items()}}
 
-    def bytes_schema(self, schema: Any) -> JsonSchemaValue:  # noqa: ARG002 # pydantic's signature
+    def bytes_schema(self, schema: Any) -> JsonSchemaValue:  # pydantic's signature
         raise TypeError("bytes have no JSON form; take text")
 
     def enum_schema(self, schema: Any) -> JsonSchemaValue:
@@ -92,7 +92,7 @@ class _Shape(GenerateJsonSchema):
     def typed_dict_schema(self, schema: Any) -> JsonSchemaValue:
         return _plain(super().typed_dict_schema(schema), schema)
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 # pydantic's signature
+    def field_title_should_be_set(self, schema: Any) -> bool:  # pydantic's signature
         return False
 
 
