@@ -144,8 +144,8 @@ def children_of(pid: int) -> dict[int, str]:
     parents: dict[int, tuple[int, str]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            state, parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
-            parents[int(folder.name)] = (int(parent), state)
+            state, above_it, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents[int(folder.name)] = (int(above_it), state)
     found: dict[int, str] = {}
     look = [pid]
     while look:

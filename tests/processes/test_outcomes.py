@@ -121,7 +121,7 @@ def test_everything_said_is_in_the_log_in_order(place: Place) -> None:
     assert messages[9:] == ["tenth, unended"]
     assert said[:3] == [("DEBUG", "work_site"), ("INFO", "work_site"), ("WARNING", "work_site.quiet")]
     assert said[3:6] == [("WARNING", "py.warnings"), ("INFO", "stdout"), ("WARNING", "stderr")]
-    assert entries[1].fields["record"] == "r-1" and entries[1].fields["7"] == "odd"
+    assert entries[1].fields["record"] == "r-1" and entries[1].fields["seven"] == "odd"
     assert "KeyError: 'lost'" in entries[7].fields["traceback"]
 
 
@@ -155,7 +155,13 @@ def test_half_a_file_is_no_file(place: Place) -> None:
 
 def test_a_run_knows_itself(place: Place) -> None:
     run = place.run("say_who_started_me")
-    assert run.result == {"id": run.id, "attempt": 1, "type": "say_who_started_me", "arguments": {}, "principal": "system"}
+    assert run.result == {
+        "id": run.id,
+        "attempt": 1,
+        "type": "say_who_started_me",
+        "arguments": {},
+        "principal": "system",
+    }
 
 
 def test_nonsense_in_the_pipe_harms_nobody(place: Place) -> None:
@@ -183,9 +189,7 @@ def test_a_flood_of_lines_keeps_head_and_tail(place: Place) -> None:
     assert peak < 250_000
 
 
-def test_the_main_road_on_both_databases(
-    database_url: str, places: Callable[..., Place], tmp_path: Path
-) -> None:
+def test_the_main_road_on_both_databases(database_url: str, places: Callable[..., Place], tmp_path: Path) -> None:
     place = places(database_url=database_url)
     place.worker()
     assert place.run("add", a=1, b=1).result == 2

@@ -97,7 +97,7 @@ def unkept() -> object:
 def talk() -> None:
     """Say something in every way there is."""
     logger.debug("first")
-    logger.info("second %d", 2, extra={"record": "r-1", 7: "odd"})
+    logger.info("second %d", 2, extra={"record": "r-1", "seven": "odd"})
     quiet.warning("third")
     warnings.warn("fourth", UserWarning, stacklevel=1)
     print("fifth")
@@ -224,7 +224,7 @@ def garble() -> str:
     """Write nonsense into every pipe this process has."""
     for fd in range(3, 32):
         try:
-            if os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:"):
+            if str(Path(f"/proc/self/fd/{fd}").readlink()).startswith("pipe:"):
                 os.write(fd, b'nonsense\n{"a": 1}\n["x"]\n[1]\n\n')
         except OSError:
             continue
