@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, text
 from ..config import Settings
 from ..errors import SchemaOutdated, StoreError
 from .schema import HEAD, VERSION_TABLE
+from .turns import Turns
 
 BUSY_TIMEOUT_MS = 15_000
 _SQLITE_PRAGMAS = (
@@ -54,6 +55,11 @@ class Database:
         database = self.engine.url.database
         return Path(database) if self.is_sqlite and database else None
 
+    @cached_property
+    def _turns(self) -> Turns:
+        path = self.path or Path(os.devnull)
+        return Turns(path.with_name(f"{path.name}-turn"))
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; what it sees is one snapshot on SQLite."""
@@ -67,7 +73,7 @@ class Database:
             with _plain_errors(), self.engine.begin() as connection:
                 yield connection
             return
-        with self._writer, _plain_errors(), self.engine.connect() as connection:
+        with self._writer, self._turns.take(), _plain_errors(), self.engine.connect() as connection:
             connection.info["writer"] = True
             try:
                 with connection.begin():
@@ -85,6 +91,8 @@ class Database:
         """Close every pooled connection; the next use opens new ones."""
         if "engine" in self.__dict__:
             self.engine.dispose()
+        if "_turns" in self.__dict__:
+            self._turns.close()
 
     def schema_version(self) -> str | None:
         """The version of the tables, or None when there are none."""
@@ -152,8 +160,13 @@ def make_folder(path: Path) -> None:
 def _plain_errors() -> Iterator[None]:
     try:
         yield
-    except exc.OperationalError as error:
-        raise StoreError(f"The database cannot serve: {str(error.orig).splitlines()[0]}") from error
+    except exc.DBAPIError as error:
+        if not isinstance(error, exc.OperationalError) and not error.connection_invalidated:
+            raise
+        lines = str(error.orig).splitlines() or [type(error.orig).__name__]
+        raise StoreError(f"The database cannot serve: {lines[0]}") from error
+    except exc.TimeoutError as error:
+        raise StoreError("The database cannot serve: all connections are in use.") from error
 
 
 def _reachable(connection: Connection) -> bool:
