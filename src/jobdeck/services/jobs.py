@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +30,12 @@ class Jobs(Service):
         with self._database.read() as connection:
             items, total, more = jobs.by_title(connection, self._tenant, wanted or JobFilter(), page)
         return Listing(items=items, total=total, page=page, has_more=more)
+
+    def titles(self, job_ids: Iterable[str]) -> dict[str, str]:
+        """The titles of these jobs by id; a deleted one is missing."""
+        self._require(Action.JOBS_READ)
+        with self._database.read() as connection:
+            return jobs.titles(connection, self._tenant, job_ids)
 
     def get(self, job_id: str) -> Job:
         """One job; NotFound when it is unknown or another tenant's."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, union_all, update
@@ -38,6 +38,12 @@ def get(connection: Connection, tenant: str, job_id: str) -> Job | None:
     """One job with its last runs, or None."""
     row = connection.execute(select(jobs).where(jobs.c.id == job_id, jobs.c.tenant == tenant)).one_or_none()
     return None if row is None else _with_last_runs(connection, tenant, [row])[0]
+
+
+def titles(connection: Connection, tenant: str, job_ids: Iterable[str]) -> dict[str, str]:
+    """The titles of these jobs by id."""
+    query = select(jobs.c.id, jobs.c.title).where(jobs.c.id.in_(set(job_ids)), jobs.c.tenant == tenant)
+    return {row.id: row.title for row in connection.execute(query)}
 
 
 def by_title(connection: Connection, tenant: str, wanted: JobFilter, page: Page) -> tuple[list[Job], int, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, redirect, url_for
 
 from ...deck import Deck
-from . import jobs, runs, sessions, types, workers
+from . import jobs, logs, runs, sessions, types, workers
 from .display import FILTERS
 from .rendering import context
 
@@ -17,7 +17,7 @@ def blueprint(deck: Deck) -> Blueprint:
     routes = Blueprint(
         NAME, __name__, url_prefix=deck.settings.pages_prefix, static_folder="../static", template_folder="../templates"
     )
-    for resource in (sessions, jobs, runs, types, workers):
+    for resource in (sessions, jobs, runs, logs, types, workers):
         resource.add_to(routes)
     routes.add_url_rule("/", "home", _home, methods=["GET"])
     for name, function in FILTERS.items():

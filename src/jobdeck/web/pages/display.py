@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ...core.run import Run
 
-SYMBOLS = {
-    "WAITING": "◷",
-    "QUEUED": "◌",
-    "RUNNING": "◐",
-    "CANCELLING": "◑",
-    "SUCCESS": "✓",
-    "PARTIAL_SUCCESS": "◪",
-    "WARNING": "!",
-    "FAILED": "✕",
-    "CANCELLED": "⊘",
-}
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-_REASONS = {"timeout": "took too long", "lost": "worker lost", "error": "error", "stopped": "stopped"}
+_REASONS = {"timeout": "took too long", "lost": "worker lost"}
+_TRIGGERS = {
+    "manual": "by hand",
+    "api": "through the API",
+    "enqueue": "by code",
+    "compat": "by other software",
+}
+# Colours and cursor movements for terminals; where they were stored escaped, their escape is a text.
+_ANSI = re.compile(r"(?:\x1b|\\x1b)\[[0-9;?]*[A-Za-z]")
+_PLACE = ("module", "function", "line", "traceback")
 
 
 def now() -> datetime:
@@ -35,8 +34,32 @@ def status_word(status: str) -> str:
 
 
 def reason_word(reason: object) -> str:
-    """Why a run failed or was cancelled, in a few words."""
-    return _REASONS.get(str(reason), str(reason))
+    """Why a run failed or was cancelled, in a few words; nothing where the status says it already."""
+    return "" if reason in (None, "error", "stopped") else _REASONS.get(str(reason), str(reason))
+
+
+def trigger_word(trigger: object) -> str:
+    """How a run came to be."""
+    return _TRIGGERS.get(str(trigger), str(trigger))
+
+
+def plain(text: str) -> str:
+    """`text` without the codes that colour it in a terminal."""
+    return _ANSI.sub("", text) if "\x1b" in text or "\\x1b" in text else text
+
+
+def extras(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a log call gave beside its message, without where it stands."""
+    return [
+        (name, value if isinstance(value, str) else brief(value))
+        for name, value in fields.items()
+        if name not in _PLACE and value is not None
+    ]
+
+
+def place(fields: Mapping[str, Any]) -> str:
+    """Where in the code a line was logged: `exports:write:17`."""
+    return ":".join(str(fields[name]) for name in ("module", "function", "line") if fields.get(name))
 
 
 def span(value: timedelta | float | None) -> str:
@@ -107,6 +130,10 @@ def duration(run: Run) -> timedelta | None:
 FILTERS: dict[str, Callable[..., Any]] = {
     "status_word": status_word,
     "reason_word": reason_word,
+    "trigger_word": trigger_word,
+    "plain": plain,
+    "extras": extras,
+    "place": place,
     "span": span,
     "ago": ago,
     "absolute": absolute,

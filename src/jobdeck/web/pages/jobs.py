@@ -14,7 +14,7 @@ from ...definitions.job_type import JobType
 from ...errors import FieldError, InvalidInput
 from ..auth import current_desk
 from . import arguments
-from .rendering import asked, deck, go, identifier, other_page, page, page_asked
+from .rendering import asked, deck, find_type, go, identifier, page, page_asked, type_titles
 
 
 def add_to(routes: Blueprint) -> None:
@@ -35,9 +35,8 @@ def list_jobs() -> Response:
         "jobs.html",
         shown=shown,
         types=desk.types.list(),
-        titles=_type_titles(),
+        titles=type_titles(),
         q=asked("q"),
-        other_page=other_page,
         alive=desk.workers.list(),
         waiting=desk.runs.waiting(),
     )
@@ -47,15 +46,15 @@ def show_job(job_id: str) -> Response:
     """One job with its history."""
     desk = current_desk()
     job = desk.jobs.get(identifier(job_id, "job"))
+    job_type = find_type(job.type)
     defaults, problem = desk.jobs.default_arguments(job)
     return page(
         "job.html",
         job=job,
-        job_type=_find(job.type),
-        defaults=defaults,
+        job_type=job_type,
+        defaults=None if defaults is None else arguments.without_secrets(job_type, defaults),
         problem=problem,
         runs=desk.runs.list(RunFilter(job_id=job.id), page_asked()),
-        other_page=other_page,
     )
 
 
@@ -81,10 +80,10 @@ def edit_job(job_id: str) -> Response:
     """The form of a job that is there already."""
     desk = current_desk()
     job = desk.jobs.get(identifier(job_id, "job"))
-    job_type = _find(job.type)
+    job_type = find_type(job.type)
     if request.method == "GET":
         return _form(job, job_type)
-    given = arguments.read(job_type) if job_type else arguments.Given()
+    given = arguments.read(job_type, job.arguments) if job_type else arguments.Given()
     changes: dict[str, Any] = _plain()
     if job_type is not None:
         changes |= {"arguments": given.arguments, "custom_arguments": given.custom}
@@ -103,7 +102,7 @@ def delete_job(job_id: str) -> Response:
     if request.method == "GET":
         return page("delete_job.html", job=job)
     jobs.delete(job_id)
-    return go("list_jobs", "deleted")
+    return go("list_jobs", "job-deleted")
 
 
 def run_job(job_id: str) -> Response:
@@ -118,7 +117,7 @@ def start(target: str, job_type: type[JobType], job: Job | None) -> Response:
     """The run form of a job, or of a type without one; a POST starts the run."""
     errors: Sequence[FieldError] = ()
     if request.method == "POST":
-        given = arguments.read(job_type)
+        given = arguments.read(job_type, job.arguments if job else None)
         try:
             _raise(given.problems)
             run = current_desk().runs.start(
@@ -175,11 +174,3 @@ def _raise(problems: Sequence[FieldError]) -> None:
     """What cannot be read at all is told before the service is asked."""
     if problems:
         raise InvalidInput(problems)
-
-
-def _find(type_id: str) -> type[JobType] | None:
-    return deck().registry.find(type_id)
-
-
-def _type_titles() -> dict[str, str]:
-    return {job_type.id: str(job_type.title) for job_type in deck().registry}

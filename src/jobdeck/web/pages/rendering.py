@@ -7,18 +7,23 @@ from urllib.parse import urlencode
 
 from flask import Response, current_app, make_response, redirect, render_template, request, url_for
 
-from ...core.filters import Page
+from ...core.filters import COUNT_LIMIT, Listing, Page
 from ...core.ids import is_id
+from ...core.principal import Principal
 from ...deck import Deck
-from ...errors import InvalidInput, NotFound
-from ..auth import csrf_token, current_session
-from .display import SYMBOLS, now
+from ...definitions.job_type import JobType
+from ...errors import InvalidInput, NotFound, NotSignedIn
+from ..auth import csrf_token, current_desk, current_session
+from .display import now
 
 NOTICES = {
     "saved": "The job is saved.",
-    "deleted": "It is deleted.",
+    "job-deleted": "The job is deleted. Its runs can still be read.",
+    "run-deleted": "The run is deleted, with its log and files.",
+    "over": "The run had ended before it could be stopped.",
     "signed-out": "You are signed out.",
 }
+_POSITION = ("page", "before", "notice")
 
 
 def deck() -> Deck:
@@ -31,10 +36,13 @@ def context() -> dict[str, Any]:
     return {
         "csrf_token": csrf_token,
         "current_session": current_session,
+        "principal": _principal(),
         "settings": deck().settings,
-        "symbols": SYMBOLS,
         "now": now,
         "notice": NOTICES.get(request.args.get("notice", "")),
+        "this_page": this_page,
+        "previous_page": previous_page,
+        "next_page": next_page,
     }
 
 
@@ -65,13 +73,57 @@ def asked(name: str) -> str | None:
 
 def page_asked() -> Page:
     """Which part of a list is asked for; nonsense means the first."""
+    before, number = asked("before"), request.args.get("page", "1")
+    if before is not None and is_id(before):
+        return Page(before=before)
     try:
-        return Page(number=int(request.args.get("page", "1")), before=None)
-    except (ValueError, InvalidInput):
+        return Page(number=int(number) if number.isdecimal() and len(number) <= 6 else 1)
+    except InvalidInput:
         return Page()
 
 
-def other_page(number: int) -> str:
-    """The address of another page of the list at hand."""
-    kept = [(name, value) for name, value in request.args.items(multi=True) if name not in ("page", "notice")]
-    return f"{request.path}?{urlencode([*kept, ('page', number)])}"
+def this_page() -> str:
+    """The address of the page at hand, without a notice that was shown already."""
+    return _address([(name, value) for name, value in request.args.items(multi=True) if name != "notice"])
+
+
+def previous_page(shown: Listing[Any]) -> str | None:
+    """The address of the part before the one at hand; deep inside of a history, of its newest part."""
+    if shown.page.before is not None:
+        return _address(_kept())
+    return _address([*_kept(), ("page", str(shown.page.number - 1))]) if shown.page.number > 1 else None
+
+
+def next_page(shown: Listing[Any]) -> str | None:
+    """The address of the part after the one at hand; beyond what page numbers reach, by the last id."""
+    if not shown.has_more:
+        return None
+    by_number = shown.page.before is None and (shown.page.number + 1) * shown.page.size <= COUNT_LIMIT
+    position = ("page", str(shown.page.number + 1)) if by_number else ("before", str(shown.items[-1].id))
+    return _address([*_kept(), position])
+
+
+def find_type(type_id: str | None) -> type[JobType] | None:
+    """A job type, None when there is none of that id (any more)."""
+    return None if type_id is None else deck().registry.find(type_id)
+
+
+def type_titles() -> dict[str, str]:
+    """The title of every job type by its id."""
+    return {job_type.id: str(job_type.title) for job_type in deck().registry}
+
+
+def _kept() -> list[tuple[str, str]]:
+    return [(name, value) for name, value in request.args.items(multi=True) if name not in _POSITION]
+
+
+def _address(parameters: list[tuple[str, str]]) -> str:
+    path = request.script_root + request.path
+    return f"{path}?{urlencode(parameters)}" if parameters else path
+
+
+def _principal() -> Principal | None:
+    try:
+        return current_desk().principal
+    except NotSignedIn:
+        return None

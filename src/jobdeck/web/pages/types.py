@@ -7,7 +7,8 @@ from flask import Blueprint, Response
 from ...core.filters import JobFilter, RunFilter
 from ..auth import current_desk
 from . import jobs
-from .rendering import other_page, page, page_asked
+from .rendering import page, page_asked
+from .titles import titles_of
 
 
 def add_to(routes: Blueprint) -> None:
@@ -27,14 +28,17 @@ def show_type(type_id: str) -> Response:
     desk = current_desk()
     job_type = desk.types.get(type_id)
     schema = job_type.schema()
+    shape = {} if schema is None else schema.json_schema()
+    runs = desk.runs.list(RunFilter(type=type_id), page_asked())
     return page(
         "type.html",
         job_type=job_type,
         options=job_type.options(),
-        arguments=[] if schema is None else list(schema.json_schema().get("properties", {}).items()),
+        arguments=list(shape.get("properties", {}).items()),
+        required=shape.get("required", ()),
         jobs=desk.jobs.list(JobFilter(type=type_id)),
-        runs=desk.runs.list(RunFilter(type=type_id), page_asked()),
-        other_page=other_page,
+        runs=runs,
+        titles=titles_of(desk, runs.items),
     )
 
 
