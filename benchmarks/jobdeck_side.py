@@ -96,10 +96,13 @@ class Jobdeck:
     def worker(self, *, wait: bool = True, app: str | None = None, cwd: Path | None = None) -> Iterator[int]:
         """A worker process (its pid), ready to work unless `wait` is false."""
         command = [sys.executable, "-m", "jobdeck", *(["--app", app] if app else []), "worker"]
-        process = subprocess.Popen(command, env={**os.environ, **self._environment}, cwd=cwd)
+        environment = {**os.environ, **self._environment, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+        process = subprocess.Popen(command, env=environment, cwd=cwd)
         try:
             if wait:
-                wait_until(lambda: bool(self.deck.workers.list()))
+                wait_until(lambda: process.poll() is not None or bool(self.deck.workers.list()))
+                if process.returncode is not None:
+                    raise RuntimeError("The worker has ended before it was ready; its last words are above.")
                 self.run_and_wait("noop")
             yield process.pid
         finally:

@@ -18,6 +18,15 @@ from .holder import Claim, Holder
 LOST_MESSAGE = "The worker that ran this was ended before the run finished."
 
 
+def _written(kind: OutcomeKind) -> tuple[str | None, ...]:
+    """Status and reason as `store.claims.finish` takes them: each as it is, and when a stop was asked."""
+    (status, reason), (stopped, why) = (lifecycle.verdict(kind, stop_requested=asked) for asked in (False, True))
+    return status.value, stopped.value, reason and reason.value, why and why.value
+
+
+_WRITTEN = {kind: _written(kind) for kind in OutcomeKind}
+
+
 def stop(connection: Connection, run: Run, by: Principal, reason: str | None, now_us: int) -> bool:
     """Cancel a queued run or ask a running one to stop; False when neither was possible any more."""
     asked = (connection, run.tenant, run.id, by.name, reason, now_us)
@@ -70,16 +79,13 @@ def lose(connection: Connection, holder: Holder, now_us: int) -> int:
 
 
 def _finish_row(holder: Holder, claim: Claim, outcome: Outcome) -> tuple[Any, ...]:
-    status, reason = lifecycle.verdict(outcome.kind, stop_requested=False)
-    stopped_status, stopped_reason = lifecycle.verdict(outcome.kind, stop_requested=True)
-    return (status.value, stopped_status.value, reason and reason.value, stopped_reason and stopped_reason.value,
-            outcome.message, outcome.traceback, outcome.result, outcome.errored_entries,
+    return (*_WRITTEN[outcome.kind], outcome.message, outcome.traceback, outcome.result, outcome.errored_entries,
             outcome.started_us, outcome.ended_us, claim.id, holder.id, claim.fence)  # fmt: skip
 
 
 def _attempt_row(holder: Holder, claim: Claim, outcome: Outcome) -> tuple[Any, ...]:
     return (claim.id, claim.attempt, claim.tenant, claim.fence, holder.id, holder.host, holder.boot_id,
-            outcome.pid, outcome.started_us, outcome.ended_us, outcome.kind.value,
+            outcome.pid, outcome.started_us, outcome.ended_us, outcome.kind._value_,
             outcome.exit_code, outcome.signal, outcome.rss_max)  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from ..errors import NotAllowed
 from ..store import audit
 from ..store.database import Database
 from ..store.doorbell import Bell
+from ..store.statements import Lane
 
 
 class SystemClock:
@@ -62,7 +63,7 @@ class Service:
 
     def _audit(
         self,
-        connection: Connection,
+        connection: Connection | Lane,
         action: Action,
         target: str | None,
         *,

@@ -82,7 +82,7 @@ class Runs(Service):
             trigger=trigger,
         )
         problems.raise_if_any()
-        return self.get(self._store([new(prepared)], Action.RUNS_START)[0])
+        return self._store_one(new(prepared))
 
     def start_many(
         self, target: str, arguments: Sequence[Mapping[str, Any]], *, queue: str | None = None
@@ -97,7 +97,7 @@ class Runs(Service):
         new = self._new(problems, job=job, job_type=job_type, queue=queue, trigger=Trigger.API)
         texts = [problems.check(lambda one=one: checks.json_text(build(one, None), "args")) for one in arguments]
         problems.raise_if_any()
-        return self._store([new(text) for text in texts], Action.RUNS_START)
+        return self._store([new(text) for text in texts])
 
     def enqueue(
         self,
@@ -118,7 +118,7 @@ class Runs(Service):
         positional = problems.check(checks.json_text, list(args), "args") if args else None
         new = self._new(problems, function=path, title=title, queue=queue, timeout=timeout, trigger=Trigger.ENQUEUE)
         problems.raise_if_any()
-        return self.get(self._store([new(named, positional)], Action.RUNS_START)[0])
+        return self._store_one(new(named, positional))
 
     def stop(self, run_id: str, reason: str | None = None, job_id: str | None = None) -> Run:
         """A queued run is CANCELLED at once, a running one is asked to stop; asking again changes nothing.
@@ -251,13 +251,18 @@ class Runs(Service):
 
         return row
 
-    def _store(self, rows: Sequence[tuple[Any, ...]], action: Action) -> Sequence[str]:
+    def _store_one(self, row: tuple[Any, ...]) -> Run:
+        """The run as it was stored, without reading it back."""
+        self._store([row])
+        return runs.as_enqueued(row)
+
+    def _store(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[str]:
         ids = [row[0] for row in rows]
         if ids:
             first = rows[0]
             told = {"job": first[2], "type": first[3] or first[4], "count": len(ids)}
-            with self._database.write() as connection:
+            with self._database.write_quickly() as connection:
                 runs.enqueue(connection, rows)
-                self._audit(connection, action, f"run:{ids[0]}", after=told)
+                self._audit(connection, Action.RUNS_START, f"run:{ids[0]}", after=told)
             self._office.bell.ring()
         return ids

@@ -11,7 +11,7 @@ from ..core import json_values
 from ..core.audit import AuditEntry
 from ..core.filters import Page
 from . import rows
-from .statements import execute
+from .statements import Lane, execute
 from .tables import audit
 
 _ADD = """
@@ -21,7 +21,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 
 def add(
-    connection: Connection,
+    connection: Connection | Lane,
     *,
     entry_id: str,
     tenant: str,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -58,6 +59,7 @@ INSERT INTO jobdeck_run_event (id, tenant, run_id, at, from_status, to_status, a
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
+_BY_AGE = itemgetter(13, 0)
 _CLAIMED_COLUMNS = """id, tenant, fence, attempt, type, function, arguments, positional, timeout_s, job_id,
     principal_id, principal_name, log_seq, available_at"""
 
@@ -95,9 +97,10 @@ def claim_query(queues: Sequence[str], types: Sequence[str], *, is_sqlite: bool)
 
 
 def claim(connection: Connection, query: ClaimQuery, owner: str, now_us: int, limit: int) -> list[Any]:
-    """Win up to `limit` queued runs for `owner`; rows of `_CLAIMED_COLUMNS`, oldest first."""
-    rows = execute(connection, query.sql, query.parameters(owner, now_us, limit)).fetchall()
-    return sorted(rows, key=lambda row: (row.available_at, row.id))
+    """Win up to `limit` queued runs for `owner`; tuples of `_CLAIMED_COLUMNS`, oldest first."""
+    # The driver's own tuples: a worker wants nothing of them by name.
+    rows = execute(connection, query.sql, query.parameters(owner, now_us, limit)).cursor.fetchall()
+    return sorted(rows, key=_BY_AGE)
 
 
 def begin(connection: Connection, rows: Rows) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, update
 
 from ..core.filters import COUNT_LIMIT, Page, RunFilter
-from ..core.run import CANCELLING, WAITING, Run, Status
+from ..core.principal import Principal
+from ..core.run import CANCELLING, WAITING, Run, Status, Trigger
+from ..core.times import from_us
 from . import files, rows
-from .statements import Rows, execute_many
+from .statements import Lane, Rows, execute_many
 from .tables import attempts, last_runs, log_entries, run_events, runs
 from .tables import files as files_table
 
@@ -21,9 +24,43 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'QUEUED', ?, ?, ?)
 """
 
 
-def enqueue(connection: Connection, new: Rows) -> None:
+def enqueue(connection: Connection | Lane, new: Rows) -> None:
     """Insert queued runs; rows in the order of the columns of `_ENQUEUE`, without the status."""
     execute_many(connection, _ENQUEUE, new)
+
+
+def as_enqueued(row: tuple[Any, ...]) -> Run:
+    """The run that a row given to `enqueue` has made."""
+    (run_id, tenant, job_id, type_id, function, title, arguments, positional, queue, trigger,
+     principal_id, principal_name, available_at, created_at, timeout_s) = row  # fmt: skip
+    return Run(
+        id=run_id,
+        tenant=tenant,
+        job_id=job_id,
+        type=type_id,
+        function=function,
+        title=title,
+        arguments=json.loads(arguments),
+        positional=tuple(json.loads(positional)) if positional else (),
+        queue=queue,
+        trigger=Trigger(trigger),
+        started_by=Principal(id=principal_id, name=principal_name, tenant=tenant),
+        status=Status.QUEUED,
+        reason=None,
+        message=None,
+        result=None,
+        attempt=0,
+        max_attempts=1,
+        timeout_s=timeout_s,
+        available_at=from_us(available_at),
+        created_at=from_us(created_at),
+        started_at=None,
+        ended_at=None,
+        stop_requested_at=None,
+        stop_requested_by=None,
+        stop_reason=None,
+        progress=None,
+    )
 
 
 def get(connection: Connection, tenant: str, run_id: str, job_id: str | None = None) -> Run | None:

@@ -6,23 +6,35 @@ positional: `?` here, `%s` on PostgreSQL.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult
 
 Rows = Sequence[tuple[Any, ...]]
 
 
-def execute(connection: Connection, sql: str, parameters: tuple[Any, ...] = ()) -> CursorResult[Any]:
+class Lane:
+    """A connection of SQLite's own driver, which takes the statements written out here and nothing else."""
+
+    def __init__(self, driver: sqlite3.Connection) -> None:
+        self.driver = driver
+
+
+def execute(connection: Connection | Lane, sql: str, parameters: tuple[Any, ...] = ()) -> CursorResult[Any]:
     """Run one statement."""
+    if isinstance(connection, Lane):
+        return cast(CursorResult[Any], connection.driver.execute(sql, parameters))
     return connection.exec_driver_sql(_dialect(connection, sql), parameters)
 
 
-def execute_many(connection: Connection, sql: str, rows: Rows) -> int:
+def execute_many(connection: Connection | Lane, sql: str, rows: Rows) -> int:
     """Run one statement for each row; the number of rows it changed in all."""
     if not rows:
         return 0
+    if isinstance(connection, Lane):
+        return connection.driver.executemany(sql, rows).rowcount
     return connection.exec_driver_sql(_dialect(connection, sql), list(rows)).rowcount
 
 
