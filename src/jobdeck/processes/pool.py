@@ -75,12 +75,12 @@ class Pool:
 
     def give(self, claims: Iterable[Claim]) -> None:
         """Send claims to the children with the most room; what nobody has room for goes back to the database."""
+        ready = [] if self._closing else [child for child in self._children if child.is_ready]
+        if not ready:
+            self._ledger.report.released += claims
+            return
         for claim in claims:
-            ready = [child for child in self._children if child.is_ready]
-            if not ready or self._closing:
-                self._ledger.report.released.append(claim)
-                continue
-            min(ready, key=lambda child: len(child.runs)).send(claim)
+            min(ready, key=_load).send(claim)
         for child in self._children:
             self._flush(child)
 
@@ -355,6 +355,10 @@ class Pool:
 
     def _everyone(self) -> list[PoolChild]:
         return [*self._children, *self._dying.values()]
+
+
+def _load(child: PoolChild) -> int:
+    return len(child.runs)
 
 
 def _held(child: PoolChild, number: int) -> Claim | None:

@@ -119,6 +119,7 @@ class Worker:
         self._hungry = True
         self._unsure = False
         self._poll_at = self._beat_at = self._stops_at = self._look_at = 0.0
+        self._heard_at = 0.0
         self._outage_since: float | None = None
         self._retry_at = 0.0
 
@@ -178,13 +179,16 @@ class Worker:
     def _wait(self) -> None:
         """Sleep until something happens; while many messages are on their way, long enough to take them at once."""
         if self._pool.has_backlog:
-            time.sleep(BATCHING_S)
+            left = BATCHING_S - (time.monotonic() - self._heard_at)
+            if left > 0:
+                time.sleep(left)
             timeout = 0.0
         else:
             timeout = max(0.0, self._due_at() - time.monotonic())
         for key, _ in self._selector.select(timeout):
             if self._selector.get_map().get(key.fileobj) is key:
                 key.data()
+        self._heard_at = time.monotonic()
 
     def _due_at(self) -> float:
         if self._outage_since is not None:
