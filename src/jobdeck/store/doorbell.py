@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
+import time
 from pathlib import Path
 
 from .database import Database, make_folder
+
+_TICK_NS = 100_000_000
 
 
 def _folder(database: Database) -> Path | None:
@@ -25,9 +29,12 @@ class Doorbell:
         self._fd: int | None = None
         if folder is not None and self._path is not None:
             make_folder(folder)
-            os.mkfifo(self._path, 0o600)
+            new = self._path.with_name(f".{worker_id}")
+            os.mkfifo(new, 0o600)
             # Opened for writing too, so that it never reads as closed while nobody rings.
-            self._fd = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._fd = os.open(new, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            # Under its name only now, so that whoever finds it finds somebody listening.
+            new.rename(self._path)
 
     def fileno(self) -> int | None:
         """To wait on, or None where this database has no doorbell."""
@@ -60,20 +67,22 @@ class Bell:
         self._database = database
         self._seen_ns = -1
         self._workers: dict[Path, int] = {}
+        self._lock = threading.Lock()
 
     def ring(self) -> None:
         """Wake every worker that listens."""
         folder = _folder(self._database)
         if folder is None:
             return
-        self._look(folder)
-        for path, fd in list(self._workers.items()):
-            try:
-                os.write(fd, b"\0")
-            except BlockingIOError:
-                continue
-            except OSError:
-                self._drop(path)
+        with self._lock:
+            self._look(folder)
+            for path, fd in list(self._workers.items()):
+                try:
+                    os.write(fd, b"\0")
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    self._drop(path)
 
     def _look(self, folder: Path) -> None:
         try:
@@ -82,9 +91,10 @@ class Bell:
             return
         if changed_ns == self._seen_ns:
             return
-        self._seen_ns = changed_ns
+        # What changes within the same tick of the file system's clock is seen only by looking again.
+        self._seen_ns = changed_ns if time.time_ns() - changed_ns > _TICK_NS else -1
         for path in folder.iterdir():
-            if path not in self._workers:
+            if path not in self._workers and not path.name.startswith("."):
                 # ENXIO: a pipe that a killed worker left behind.
                 with contextlib.suppress(OSError):
                     self._workers[path] = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
