@@ -69,7 +69,7 @@ if (log) {
     if (follow) follow.checked = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   });
   if (follow) {
-    follow.closest("label").hidden = false;
+    follow.closest("label").hidden = !document.querySelector("#live[hx-get]");
     follow.addEventListener("change", toTheEnd);
   }
   toTheEnd();
