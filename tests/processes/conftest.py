@@ -59,11 +59,13 @@ class Place:
 
     def ended(self, run: Run, seconds: float = 20.0) -> Run:
         """The run once it is final."""
-        return self.until(lambda: (found := self.deck.runs.get(run.id)).is_final and found, seconds)
+        found: Run = self.until(lambda: (found := self.deck.runs.get(run.id)).is_final and found, seconds)
+        return found
 
     def begun(self, run: Run) -> Run:
         """The run once a process executes it."""
-        return self.until(lambda: (found := self.deck.runs.get(run.id)).started_at and found)
+        found: Run = self.until(lambda: (found := self.deck.runs.get(run.id)).started_at and found)
+        return found
 
     def messages(self, run: Run) -> list[str]:
         return [entry.message for entry in self.deck.runs.logs(run.id, limit=2000).entries]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 NAME_LIMIT = 200
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f/\\]")
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/\\]")
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}")
 DEFAULT_MEDIA_TYPE = "application/octet-stream"
 

@@ -16,6 +16,7 @@ _HEAD = "UPDATE jobdeck_run SET log_seq = ? WHERE id = ? AND status = 'RUNNING' 
 _APPEND = """
 INSERT INTO jobdeck_log_entry (run_id, seq, tenant, attempt, at, level, logger, message, fields)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (run_id, seq) DO NOTHING
 """
 
 
@@ -25,7 +26,7 @@ def move_heads(connection: Connection, heads: Rows) -> int:
 
 
 def append(connection: Connection, entries: Rows) -> None:
-    """Insert entries under numbers that `move_heads` took in this transaction."""
+    """Insert entries under numbers that `move_heads` took in this transaction; those that are there already stay."""
     execute_many(connection, _APPEND, entries)
 
 
