@@ -6,8 +6,6 @@ Above `deck` and below the doors: the command line, the web server and a worker'
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +49,6 @@ def first_token(deck: Deck) -> Path:
 
 def _import(reference: str) -> Any:
     module_name, _, name = reference.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     try:
         module = importlib.import_module(module_name)
     except Exception as error:

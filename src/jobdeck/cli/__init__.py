@@ -28,6 +28,9 @@ PIPE_CLOSED = 128 + signal.SIGPIPE
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code. What goes wrong is told in one line on stderr."""
     screen.prepare_streams()
+    if os.getcwd() not in sys.path:
+        # As `python -m` does it: job types and applications in the current folder are found.
+        sys.path.insert(0, os.getcwd())
     given = list(sys.argv[1:] if arguments is None else arguments)
     context: click.Context | None = None
     try:
