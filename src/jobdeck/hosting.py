@@ -6,13 +6,10 @@ Above `deck` and below the doors: the command line, the web server and a worker'
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import Any
 
-from .core.principal import SYSTEM
 from .deck import Deck
 from .errors import ConfigurationError
-from .processes import home
 
 
 def load_deck(reference: str | None = None) -> Deck:
@@ -36,15 +33,6 @@ def load_deck(reference: str | None = None) -> Deck:
             f"{reference} is no Deck and no Flask application with one; call deck.init_app(app) in it."
         )
     return mounted
-
-
-def first_token(deck: Deck) -> Path:
-    """The file with an administrator's access token; made at the first start, kept while its token is of use."""
-    path = deck.settings.token_path
-    secret = home.read_secret(path)
-    if secret is None or deck.accounts.principal_of_token(secret) is None:
-        home.write_secret(path, deck.accounts.create_token(name="administrator", by=SYSTEM, lifetime=None))
-    return path
 
 
 def _import(reference: str) -> Any:
