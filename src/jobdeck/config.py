@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .core.log_entry import LEVELS
@@ -19,6 +19,14 @@ from .errors import ConfigurationError
 
 PREFIX = "JOBDECK_"
 DEFAULT_QUEUE = "default"
+
+
+class Setting(NamedTuple):
+    """How one setting is read, what it is when nobody says so, and what it is for."""
+
+    parse: Callable[[Any], Any]
+    default: Any
+    about: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,22 +104,27 @@ def resolve(
 ) -> Settings:
     """Settings from arguments, else a host's config, else the environment; ConfigurationError names a bad one."""
     given = dict(arguments or {})
-    unknown = sorted(given.keys() - _PARSERS.keys())
+    unknown = sorted(given.keys() - _SETTINGS.keys())
     if unknown:
-        known = ", ".join(_PARSERS)
+        known = ", ".join(_SETTINGS)
         raise ConfigurationError(f"There is no setting {unknown[0]!r}; the settings are {known}.")
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for name, (parse, default) in _PARSERS.items():
+    for name, setting in _SETTINGS.items():
         raw, source = _find(name, given, config or {}, os.environ if environ is None else environ)
         sources[_field(name)] = source
         try:
-            values[_field(name)] = parse(default if source == "default" else raw)
+            values[_field(name)] = setting.parse(setting.default if source == "default" else raw)
         except (ValueError, TypeError) as error:
             raise ConfigurationError(f"{PREFIX}{name.upper()} (from {source}): {error}") from None
     if not values["database_url"]:
         values["database_url"] = f"sqlite:///{values['home'] / 'jobdeck.db'}"
     return Settings(sources=sources, **values)
+
+
+def described() -> list[tuple[str, str, str]]:
+    """(name, default, what it is for) of every setting, for the reference."""
+    return [(PREFIX + name.upper(), _show(setting.default), setting.about) for name, setting in _SETTINGS.items()]
 
 
 def _find(
@@ -214,20 +227,40 @@ def _database_url(value: Any) -> str:
     return url
 
 
-_PARSERS: dict[str, tuple[Callable[[Any], Any], Any]] = {
-    "home": (lambda value: Path(value).expanduser().absolute(), "instance/jobdeck"),
-    "database_url": (_database_url, ""),
-    "job_types": (_names, ()),
-    "queues": (_queues, DEFAULT_QUEUE),
-    "processes": (_integer(1, 256), 2),
-    "lease": (_seconds(1, 3600), 30),
-    "stop_grace": (_seconds(0, 3600), 10),
-    "timeout": (parse_timeout, None),
-    "log_level": (_one_of(*LEVELS), "DEBUG"),
-    "durability": (_one_of("normal", "full"), "normal"),
-    "pages_prefix": (_url_prefix, "/administration"),
-    "api_prefix": (_url_prefix, "/api"),
-    "base_url": (_base_url, None),
+_SETTINGS: dict[str, Setting] = {
+    "home": Setting(
+        lambda value: Path(value).expanduser().absolute(),
+        "instance/jobdeck",
+        "Folder of the SQLite database, the files of runs, and the first access token.",
+    ),
+    "database_url": Setting(
+        _database_url,
+        "",
+        "`sqlite:///FILE` or `postgresql://USER@HOST/DATABASE`; empty: `jobdeck.db` in the home folder.",
+    ),
+    "job_types": Setting(_names, (), "Dotted names of modules or job types, separated by commas, beside entry points."),
+    "queues": Setting(
+        _queues, DEFAULT_QUEUE, "Names, or `name=Title` pairs, separated by commas; the first is the default."
+    ),
+    "processes": Setting(_integer(1, 256), 2, "How many runs a worker executes at once."),
+    "lease": Setting(
+        _seconds(1, 3600), 30, "How long a worker may be silent; it says that it lives three times as often."
+    ),
+    "stop_grace": Setting(_seconds(0, 3600), 10, "How long running work may take to end when it is stopped."),
+    "timeout": Setting(
+        parse_timeout, None, "How long a run may take when neither run, job nor type says so; -1: for ever."
+    ),
+    "log_level": Setting(_one_of(*LEVELS), "DEBUG", "The least severe level that is kept in the logs of runs."),
+    "durability": Setting(
+        _one_of("normal", "full"),
+        "normal",
+        "On SQLite: `normal` survives the crash of a process, `full` also power loss.",
+    ),
+    "pages_prefix": Setting(_url_prefix, "/administration", "Where the pages are mounted."),
+    "api_prefix": Setting(_url_prefix, "/api", "Where the REST API is mounted."),
+    "base_url": Setting(
+        _base_url, None, "The address that people use, such as `https://repository.example`, for links and cookies."
+    ),
 }
 
 

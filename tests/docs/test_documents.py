@@ -1,0 +1,75 @@
+"""The documents: examples run, links lead somewhere, the reference is what the code says."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from jobdeck import Deck, JobType
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
+GUIDES = sorted(ROOT.glob("docs/how-to/*.md"))
+
+
+def pieces(document: Path) -> list[str]:
+    return re.findall(r"^```python[^\n]*\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def builder() -> ModuleType:
+    found = importlib.util.spec_from_file_location("build_reference", ROOT / "docs" / "build_reference.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_is_up_to_date(builder: Any) -> None:
+    made = builder.pages()
+    stale = [name for name, text in made.items() if (ROOT / "docs" / "reference" / name).read_text() != text]
+    assert stale == [], "run `make docs`"
+    assert {path.name for path in (ROOT / "docs" / "reference").iterdir()} == set(made)
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+def test_pieces_of_python_in_the_guides_run(guide: Path, tmp_path: Path) -> None:
+    declared = 0
+    for number, piece in enumerate(pieces(guide)):
+        path = tmp_path / f"piece_{number}.py"
+        path.write_text(piece)
+        found = importlib.util.spec_from_file_location(path.stem, path)
+        assert found is not None and found.loader is not None
+        module = importlib.util.module_from_spec(found)
+        found.loader.exec_module(module)
+        declared += len(declarations(module))
+    assert declared > 0 or guide.stem != "write-job-types"
+
+
+def declarations(module: ModuleType) -> list[object]:
+    """Job types of a piece, each accepted by a deck."""
+    values = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
+    types = [v for v in values if hasattr(v, "job_type") or (isinstance(v, type) and issubclass(v, JobType))]
+    Deck(job_types=types, home="unused").registry.find("none")
+    return types
+
+
+def test_the_readmes_ten_lines_are_a_job_type() -> None:
+    (piece,) = pieces(ROOT / "README.md")
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(piece, "README.md", "exec"), names)
+    job_type = names["export_records"].job_type
+    assert job_type.title == "Export records"
+    assert set(job_type.schema().json_schema()["properties"]) == {"since", "serializer"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", document.read_text())
+    inner = [target.partition("#")[0] for target in targets if "://" not in target]
+    assert [target for target in inner if target and not (document.parent / target).exists()] == []
