@@ -119,7 +119,7 @@ class Worker:
         self._hungry = True
         self._unsure = False
         self._poll_at = self._beat_at = self._stops_at = self._look_at = 0.0
-        self._heard_at = 0.0
+        self._heard_at = self._exchange_after = 0.0
         self._outage_since: float | None = None
         self._retry_at = 0.0
 
@@ -193,7 +193,9 @@ class Worker:
     def _due_at(self) -> float:
         if self._outage_since is not None:
             return min(self._retry_at, self._look_at)
-        due = [self._beat_at, self._look_at, self._ledger.due_at]
+        due = [self._beat_at, self._look_at, max(self._ledger.due_at, self._exchange_after)]
+        if self._hungry and not self._heeded and self._pool.room:
+            due.append(self._exchange_after)
         if not self._heeded:
             due.append(self._poll_at)
         if self._stops_at:
@@ -231,6 +233,9 @@ class Worker:
         wanted = self._pool.room if self._hungry and not self._heeded else 0
         if not wanted and not self._unsure and not self._ledger.is_due(now, idle=not self._pool.has_backlog):
             return
+        if now < self._exchange_after:
+            # One transaction just now: what comes so soon after it shares the next one.
+            return
         if self._unsure:
             self._return_unknown()
         try:
@@ -243,6 +248,7 @@ class Worker:
             salvage(self._claims, report, _now_us())
             won, stale, wanted = [], set(), 0
         self._ledger.written()
+        self._exchange_after = time.monotonic() + BATCHING_S
         if wanted:
             self._hungry = len(won) >= wanted
             self._pool.give(won)
