@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
-
 from ..core.outcome import Outcome
 from ..store import claims, files, logs
 from ..store.claims import ClaimQuery, claim_query
 from ..store.database import Database
+from ..store.statements import AnyConnection, set_apart
 from . import lifecycle
 from .holder import Claim, Holder
 
@@ -58,7 +56,7 @@ class Claims:
 
         StoreError leaves nothing written; the same report can be given again.
         """
-        with self._database.write() as connection:
+        with self._database.write_quickly() as connection:
             stale = self._write(connection, report, now_us)
             won = claims.claim(connection, self._query, self._holder.id, now_us, wanted) if wanted else []
         return [Claim.of_row(row) for row in won], stale
@@ -66,14 +64,14 @@ class Claims:
     def stops_requested(self) -> dict[str, int]:
         """Runs of this worker that somebody asked to stop: id → fence."""
         with self._database.read() as connection:
-            return {row.id: row.fence for row in claims.stops_requested(connection, self._holder.id)}
+            return claims.stops_requested(connection, self._holder.id)
 
     def held(self) -> list[Claim]:
         """Every run that this worker holds, as the database knows it."""
         with self._database.read() as connection:
             return [Claim.of_row(row) for row in claims.held_by(connection, self._holder.id)]
 
-    def _write(self, connection: Connection, report: Report, now_us: int) -> set[str]:
+    def _write(self, connection: AnyConnection, report: Report, now_us: int) -> set[str]:
         owner = self._holder.id
         if report.begun:
             claims.begin(connection, [(at, c.id, owner, c.fence) for c, at, _ in report.begun])
@@ -90,17 +88,17 @@ class Claims:
             lifecycle.release(connection, self._holder, report.released, now_us)
         return lifecycle.finish(connection, self._holder, report.ended) if report.ended else set()
 
-    def _append_logs(self, connection: Connection, report: Report) -> None:
+    def _append_logs(self, connection: AnyConnection, report: Report) -> None:
         """A log store that fails costs the lines, never the run."""
         heads, entries = report.log_heads, report.log_entries
         try:
-            with connection.begin_nested():
+            with set_apart(connection):
                 if logs.move_heads(connection, list(heads.values())) != len(heads):
                     held = claims.held_fences(connection, list(heads), self._holder.id)
                     entries = [entry for entry in entries if entry[0] in held]
                 logs.append(connection, entries)
-        except SQLAlchemyError as error:
-            logger.error("%d log lines could not be kept: %s", len(entries), str(error).splitlines()[0])
+        except Exception as error:  # whatever a driver finds wrong with a line
+            logger.error("%d log lines could not be kept: %.300s", len(entries), error)
 
     def _open_attempt(self, claim: Claim, started_us: int, pid: int) -> tuple[Any, ...]:
         holder = self._holder

@@ -13,6 +13,7 @@ from ..core.outcome import Outcome, OutcomeKind
 from ..core.principal import Principal
 from ..core.run import Run, Status
 from ..store import claims, runs
+from ..store.statements import AnyConnection
 from .holder import Claim, Holder
 
 LOST_MESSAGE = "The worker that ran this was ended before the run finished."
@@ -39,7 +40,7 @@ def stop(connection: Connection, run: Run, by: Principal, reason: str | None, no
     return bool(runs.request_stop(*asked))
 
 
-def finish(connection: Connection, holder: Holder, ended: Sequence[tuple[Claim, Outcome]]) -> set[str]:
+def finish(connection: AnyConnection, holder: Holder, ended: Sequence[tuple[Claim, Outcome]]) -> set[str]:
     """End runs with the outcomes of their attempts; the ids of those that this holder held no more."""
     stale: set[str] = set()
     if claims.finish(connection, [_finish_row(holder, *one) for one in ended]) != len(ended):
@@ -51,7 +52,7 @@ def finish(connection: Connection, holder: Holder, ended: Sequence[tuple[Claim, 
     return stale
 
 
-def release(connection: Connection, holder: Holder, unstarted: Sequence[Claim], now_us: int) -> None:
+def release(connection: AnyConnection, holder: Holder, unstarted: Sequence[Claim], now_us: int) -> None:
     """Give back claims whose body had not begun; no attempt is burnt. One that was asked to stop is CANCELLED."""
     kept = [c for c in unstarted if not claims.release(connection, [(c.id, holder.id, c.fence)])]
     not_kept = {claim.id for claim in kept}
@@ -67,10 +68,10 @@ def release(connection: Connection, holder: Holder, unstarted: Sequence[Claim], 
     finish(connection, holder, [(claim, stopped) for claim in kept])
 
 
-def lose(connection: Connection, holder: Holder, now_us: int) -> int:
+def lose(connection: AnyConnection, holder: Holder, now_us: int) -> int:
     """End everything that a dead holder held as FAILED(lost); how many runs that were."""
     held = [
-        (Claim.of_row(row), Outcome(kind=OutcomeKind.LOST, message=LOST_MESSAGE, started_us=row.started_at,
+        (Claim.of_row(row), Outcome(kind=OutcomeKind.LOST, message=LOST_MESSAGE, started_us=row[-1],
                                     ended_us=now_us))
         for row in claims.held_by(connection, holder.id)
     ]  # fmt: skip

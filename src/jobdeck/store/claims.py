@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection
-
-from .statements import Rows, execute, execute_many, marks
+from .statements import AnyConnection, Rows, execute_many, fetch, marks
 
 _FENCED = "id = ? AND status = 'RUNNING' AND owner = ? AND fence = ?"
 
@@ -96,78 +94,76 @@ def claim_query(queues: Sequence[str], types: Sequence[str], *, is_sqlite: bool)
     return ClaimQuery(sql=sql, queues=tuple(queues), types=tuple(types))
 
 
-def claim(connection: Connection, query: ClaimQuery, owner: str, now_us: int, limit: int) -> list[Any]:
+def claim(connection: AnyConnection, query: ClaimQuery, owner: str, now_us: int, limit: int) -> list[Any]:
     """Win up to `limit` queued runs for `owner`; tuples of `_CLAIMED_COLUMNS`, oldest first."""
-    # The driver's own tuples: a worker wants nothing of them by name.
-    rows = execute(connection, query.sql, query.parameters(owner, now_us, limit)).cursor.fetchall()
-    return sorted(rows, key=_BY_AGE)
+    return sorted(fetch(connection, query.sql, query.parameters(owner, now_us, limit)), key=_BY_AGE)
 
 
-def begin(connection: Connection, rows: Rows) -> None:
+def begin(connection: AnyConnection, rows: Rows) -> None:
     """Note the start of bodies: rows of (started_at, id, owner, fence)."""
     execute_many(connection, _BEGIN, rows)
 
 
-def beat(connection: Connection, rows: Rows) -> None:
+def beat(connection: AnyConnection, rows: Rows) -> None:
     """Renew claims: rows of (now, id, owner, fence)."""
     execute_many(connection, _BEAT, rows)
 
 
-def progress(connection: Connection, rows: Rows) -> None:
+def progress(connection: AnyConnection, rows: Rows) -> None:
     """Keep the latest progress: rows of (done, total, message, id, owner, fence)."""
     execute_many(connection, _PROGRESS, rows)
 
 
-def finish(connection: Connection, rows: Rows) -> int:
+def finish(connection: AnyConnection, rows: Rows) -> int:
     """End runs: rows of (status, status if a stop was asked, reason, reason if …, message, traceback, result,
     errored entries, started_at, ended_at, id, owner, fence). How many were still held.
     """
     return execute_many(connection, _FINISH, rows)
 
 
-def release(connection: Connection, rows: Rows) -> int:
+def release(connection: AnyConnection, rows: Rows) -> int:
     """Give claims back whose body had not begun: rows of (id, owner, fence). How many were held and not asked to stop."""
     return execute_many(connection, _RELEASE, rows)
 
 
-def record_attempts(connection: Connection, rows: Rows) -> None:
+def record_attempts(connection: AnyConnection, rows: Rows) -> None:
     """Write or complete attempts; rows in the order of the columns of `_ATTEMPT`."""
     execute_many(connection, _ATTEMPT, rows)
 
 
-def record_events(connection: Connection, rows: Rows) -> None:
+def record_events(connection: AnyConnection, rows: Rows) -> None:
     """Write transitions that are no attempt's start or end; rows in the order of the columns of `_EVENT`."""
     execute_many(connection, _EVENT, rows)
 
 
-def remember_last(connection: Connection, run_ids: Sequence[str]) -> None:
+def remember_last(connection: AnyConnection, run_ids: Sequence[str]) -> None:
     """Let jobs and types know their newest run in the status that these runs now have."""
     execute_many(connection, _LAST_RUN, [(run_id,) for run_id in run_ids])
 
 
-def ended_by(connection: Connection, run_ids: Sequence[str], owner: str) -> dict[str, int]:
+def ended_by(connection: AnyConnection, run_ids: Sequence[str], owner: str) -> dict[str, int]:
     """Which of these runs `owner` ended, each with the fence it ended under."""
     sql = f"""SELECT id, fence FROM jobdeck_run
         WHERE id IN ({marks(len(run_ids))}) AND owner = ? AND status NOT IN ('QUEUED', 'RUNNING')"""
-    return {row.id: row.fence for row in execute(connection, sql, (*run_ids, owner))}
+    return dict(fetch(connection, sql, (*run_ids, owner)))
 
 
-def held_fences(connection: Connection, run_ids: Sequence[str], owner: str) -> dict[str, int]:
+def held_fences(connection: AnyConnection, run_ids: Sequence[str], owner: str) -> dict[str, int]:
     """Which of these runs `owner` holds, each with its fence."""
     sql = f"""SELECT id, fence FROM jobdeck_run
         WHERE id IN ({marks(len(run_ids))}) AND status = 'RUNNING' AND owner = ?"""
-    return {row.id: row.fence for row in execute(connection, sql, (*run_ids, owner))}
+    return dict(fetch(connection, sql, (*run_ids, owner)))
 
 
-def stops_requested(connection: Connection, owner: str) -> list[Any]:
-    """Runs of `owner` that somebody asked to stop: rows of (id, fence)."""
+def stops_requested(connection: AnyConnection, owner: str) -> dict[str, int]:
+    """Runs of `owner` that somebody asked to stop, each with its fence."""
     sql = """SELECT id, fence FROM jobdeck_run
         WHERE status = 'RUNNING' AND owner = ? AND stop_requested_at IS NOT NULL"""
-    return list(execute(connection, sql, (owner,)).fetchall())
+    return dict(fetch(connection, sql, (owner,)))
 
 
-def held_by(connection: Connection, owner: str) -> list[Any]:
-    """What `owner` holds: rows of `_CLAIMED_COLUMNS` and started_at."""
+def held_by(connection: AnyConnection, owner: str) -> list[Any]:
+    """What `owner` holds: tuples of `_CLAIMED_COLUMNS` and, last, started_at."""
     sql = f"""SELECT {_CLAIMED_COLUMNS}, started_at FROM jobdeck_run
         WHERE status = 'RUNNING' AND owner = ?"""
-    return list(execute(connection, sql, (owner,)).fetchall())
+    return fetch(connection, sql, (owner,))

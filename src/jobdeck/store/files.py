@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from ..core.file import RunFile
 from . import rows
-from .statements import Rows, execute_many
+from .statements import AnyConnection, Rows, execute_many
 from .tables import files
 
 _ADD = """
@@ -20,7 +20,7 @@ ON CONFLICT (run_id, direction, name) DO UPDATE SET media_type = excluded.media_
 """
 
 
-def add(connection: Connection, made: Rows) -> None:
+def add(connection: AnyConnection, made: Rows) -> None:
     """Keep finished files: rows of (run_id, name, tenant, media_type, size, sha256, path, created_at, run_id,
     owner, fence). The same name again replaces the earlier file.
     """

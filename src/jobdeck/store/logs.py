@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from ..core.log_entry import LogEntry
 from . import rows
-from .statements import Rows, execute_many
+from .statements import AnyConnection, Rows, execute_many
 from .tables import log_entries, runs
 
 _HEAD = "UPDATE jobdeck_run SET log_seq = ? WHERE id = ? AND status = 'RUNNING' AND owner = ? AND fence = ?"
@@ -20,12 +20,12 @@ ON CONFLICT (run_id, seq) DO NOTHING
 """
 
 
-def move_heads(connection: Connection, heads: Rows) -> int:
+def move_heads(connection: AnyConnection, heads: Rows) -> int:
     """Take the numbers up to a new head: rows of (log_seq, id, owner, fence). How many runs were still held."""
     return execute_many(connection, _HEAD, heads)
 
 
-def append(connection: Connection, entries: Rows) -> None:
+def append(connection: AnyConnection, entries: Rows) -> None:
     """Insert entries under numbers that `move_heads` took in this transaction; those that are there already stay."""
     execute_many(connection, _APPEND, entries)
 

@@ -7,7 +7,8 @@ positional: `?` here, `%s` on PostgreSQL.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult
@@ -22,11 +23,38 @@ class Lane:
         self.driver = driver
 
 
+AnyConnection = Connection | Lane
+
+
 def execute(connection: Connection | Lane, sql: str, parameters: tuple[Any, ...] = ()) -> CursorResult[Any]:
     """Run one statement."""
     if isinstance(connection, Lane):
         return cast(CursorResult[Any], connection.driver.execute(sql, parameters))
     return connection.exec_driver_sql(_dialect(connection, sql), parameters)
+
+
+def fetch(connection: AnyConnection, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Run one statement and take what it gives as plain tuples: by name, each column would cost a look-up."""
+    if isinstance(connection, Lane):
+        return connection.driver.execute(sql, parameters).fetchall()
+    return list(execute(connection, sql, parameters).cursor.fetchall())
+
+
+@contextmanager
+def set_apart(connection: AnyConnection) -> Iterator[None]:
+    """A savepoint: what fails in the block is undone, and the transaction goes on."""
+    if not isinstance(connection, Lane):
+        with connection.begin_nested():
+            yield
+        return
+    connection.driver.execute("SAVEPOINT apart")
+    try:
+        yield
+    except BaseException:
+        connection.driver.execute("ROLLBACK TO apart")
+        raise
+    finally:
+        connection.driver.execute("RELEASE apart")
 
 
 def execute_many(connection: Connection | Lane, sql: str, rows: Rows) -> int:
