@@ -87,6 +87,18 @@ def test_what_is_not_there_is_said_on_a_page_with_a_way_back(browser: Any, give_
     assert browser.get(f"{P}/nothing/at/all").status_code == 404
 
 
+def test_below_our_pages_every_address_is_answered_by_us(deck: Deck) -> None:
+    host = Flask("host")
+    deck.init_app(host)
+    client = host.test_client()
+    response = client.get(f"{P}/runs/a/b/c")
+    assert (response.status_code, "There is nothing here" in response.text) == (404, True)
+    assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+    theirs = client.get(f"{P}/records")
+    assert theirs.status_code == 404
+    assert "Content-Security-Policy" not in theirs.headers
+
+
 def test_a_refused_change_is_said_on_a_page(browser: Any, deck: Deck) -> None:
     run = deck.runs.start("greet", {"name": "Ada"})
     response = browser.post(f"{P}/runs/{run.id}/stop", headers=HOME)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from flask import Blueprint, Flask, Response, make_response, redirect, request
@@ -31,7 +31,11 @@ def mount(app: Flask, deck: Deck, authenticator: Authenticator | None = None) ->
     shown.before_request(doorkeeper.guard_pages)
     _register(app, interface, errors.as_json)
     _register(app, shown, as_page)
-    app.before_request(partial(_answer_unrouted, deck, _first_segments(app, deck)))
+    ours = (
+        (_first_segments(app, f"{api.NAME}.", deck.settings.api_prefix), errors.as_json),
+        (_first_segments(app, f"{pages.NAME}.", deck.settings.pages_prefix), as_page),
+    )
+    app.before_request(partial(_answer_unrouted, deck, ours))
 
 
 def as_page(error: Exception) -> Response:
@@ -52,14 +56,14 @@ def _register(app: Flask, blueprint: Blueprint, answer: Answer) -> None:
     app.register_blueprint(blueprint)
 
 
-def _first_segments(app: Flask, deck: Deck) -> frozenset[str]:
+def _first_segments(app: Flask, endpoints: str, prefix: str) -> frozenset[str]:
     """`/api/jobs`, `/api/runs`, …: below these every path is ours, also one without a route."""
-    depth = deck.settings.api_prefix.count("/") + 2
-    rules = (rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith(f"{api.NAME}."))
-    return frozenset("/".join(rule.split("/")[:depth]) for rule in rules)
+    rules = (rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith(endpoints))
+    found = {"/".join(rule.split("/")[: prefix.count("/") + 2]) for rule in rules}
+    return frozenset(found - {f"{prefix}/"})
 
 
-def _answer_unrouted(deck: Deck, api_roots: frozenset[str]) -> Response | None:
+def _answer_unrouted(deck: Deck, ours: Sequence[tuple[frozenset[str], Answer]]) -> Response | None:
     """What the application has no route for, but we have an answer to; None leaves it to the application."""
     error = request.routing_exception
     if error is None:
@@ -72,8 +76,9 @@ def _answer_unrouted(deck: Deck, api_roots: frozenset[str]) -> Response | None:
             return security.apply(_health(deck))
     if (error.code or 0) < 400:
         return None
-    if any(path == root or path.startswith(f"{root}/") for root in api_roots):
-        return security.apply(errors.as_json(error))
+    for roots, answer in ours:
+        if any(path == root or path.startswith(f"{root}/") for root in roots):
+            return security.apply(answer(error))
     return None
 
 
