@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 from urllib.error import URLError
-from urllib.parse import urlsplit
 
 import ijson
 
@@ -22,6 +21,7 @@ SHIPPED = Path(__file__).resolve().parents[1] / "releases"
 DOWNLOAD_LIMIT = 500_000_000
 UNPACKED_LIMIT = 5_000_000_000
 TIMEOUT_S = 60
+DEPTH_LIMIT = 64
 _CHUNK = 1 << 20
 
 
@@ -37,12 +37,29 @@ class Release:
         self._name = name
 
     def count(self) -> int:
-        """How many elements the array has; as many as can be read when it is damaged further on."""
-        found = 0
-        with contextlib.suppress(BadRelease):
-            for _ in self:
-                found += 1
-        return found
+        """How many elements the array has; as many as can be read when it is damaged further on.
+
+        BadRelease when it is nested so deeply that building its elements would take for ever.
+        """
+        found = depth = 0
+        events = self._events()
+        while True:
+            try:
+                with self._plain_errors():
+                    event = next(events)
+            except (StopIteration, BadRelease):
+                return found
+            if event.startswith("end"):
+                depth -= 1
+                continue
+            found += depth == 1
+            depth += event.startswith("start")
+            if depth > DEPTH_LIMIT:
+                raise BadRelease(f"{self._name} is nested deeper than {DEPTH_LIMIT} levels.")
+
+    def _events(self) -> Iterator[str]:
+        with self._open() as file:
+            yield from (event for event, _ in ijson.basic_parse(file) if event != "map_key")
 
     def __iter__(self) -> Iterator[Any]:
         read = 0
@@ -80,7 +97,7 @@ class Release:
 def open_release(source: str) -> Iterator[Release]:
     """The release that `source` names; BadRelease says why it cannot be opened."""
     with contextlib.ExitStack() as stack:
-        if urlsplit(source).scheme in ("http", "https"):
+        if source.lower().startswith(("http://", "https://")):
             path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "release.zip")
             _download(source, path)
         else:
@@ -121,8 +138,8 @@ def _array_in(archive: zipfile.ZipFile, source: str) -> str:
 
 
 def _download(address: str, path: Path) -> None:
-    request = urllib.request.Request(address, headers={"User-Agent": "example-repository"})
     try:
+        request = urllib.request.Request(address, headers={"User-Agent": "example-repository"})
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer, path.open("wb") as file:
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
