@@ -1,25 +1,21 @@
-"""A site with a real worker, and browsers that are signed in to it."""
+"""A running site with a real worker, and browsers that are signed in to it."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, sync_playwright
-from werkzeug.serving import make_server
 
 from jobdeck import Deck
 from jobdeck.core.principal import SYSTEM
-from jobdeck.web.application import create_app
 
 HERE = Path(__file__).parent
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
@@ -44,39 +40,37 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, until: Callable[..., Any]) -> Iterator[Site]:
-    """One site for all tests, with a worker in processes of its own."""
-    home = tmp_path_factory.mktemp("site")
-    environ = {"JOBDECK_HOME": str(home), "JOBDECK_PROCESSES": "4", "JOBDECK_STOP_GRACE": "2"}
-    before = dict(os.environ)
-    os.environ.update(environ)
-    sys.path.insert(0, str(HERE))
-    try:
-        module = importlib.import_module("browser_site")
-        deck: Deck = module.deck
-        app = create_app(deck)
-        deck.upgrade_database()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "jobdeck", "--app", "browser_site:deck", "worker"],
-        env={**os.environ, **environ, "PYTHONPATH": str(HERE)},
+    """One site for all tests: web server and worker in a process tree of their own."""
+    environ = {
+        **os.environ,
+        "JOBDECK_HOME": str(tmp_path_factory.mktemp("site")),
+        "JOBDECK_PROCESSES": "4",
+        "JOBDECK_STOP_GRACE": "2",
+        "PYTHONPATH": str(HERE),
+    }
+    tree = subprocess.Popen(
+        [sys.executable, "-m", "jobdeck", "--app", "browser_site:deck", "up", "--port", "0"],
+        env=environ,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        text=True,
     )
+    assert tree.stdout is not None
     try:
+        address = next(word for word in tree.stdout.readline().split() if word.startswith("http://"))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("JOBDECK_HOME", environ["JOBDECK_HOME"])
+            patched.syspath_prepend(HERE)
+            module = importlib.import_module("browser_site")
+            deck: Deck = module.deck
+            assert deck.settings.home == Path(environ["JOBDECK_HOME"])
         until(deck.workers.list, seconds=30)
-        yield Site(deck, f"http://127.0.0.1:{server.server_port}", module)
-    finally:
-        worker.send_signal(signal.SIGTERM)
-        worker.wait(20)
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
+        yield Site(deck, address.rstrip("/"), module)
         deck.close()
-        sys.path.remove(str(HERE))
+    finally:
+        tree.terminate()
+        tree.wait(30)
+        tree.stdout.close()
 
 
 @pytest.fixture(scope="session")

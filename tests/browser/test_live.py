@@ -43,6 +43,7 @@ def test_reading_further_up_is_not_disturbed_and_asking_ends_with_the_run(
     gate.touch()
     expect(page.locator("#log .line")).to_have_count(301)
     expect(page.locator("#run-state .status")).to_contain_text("Success")
+    expect(page.locator("#announce")).to_have_text("The run is now: Success")
     assert page.evaluate("document.getElementById('log').scrollTop") == 100
     expect(page.locator("#live[hx-get]")).to_have_count(0)
     requests: list[str] = []
