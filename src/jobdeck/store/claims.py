@@ -43,6 +43,7 @@ INSERT INTO jobdeck_attempt (run_id, attempt, tenant, fence, worker_id, host, bo
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (run_id, attempt) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
     exit_code = excluded.exit_code, signal = excluded.signal, rss_max = excluded.rss_max
+WHERE jobdeck_attempt.outcome IS NULL
 """
 
 _LAST_RUN = """
@@ -127,7 +128,7 @@ def release(connection: AnyConnection, rows: Rows) -> int:
 
 
 def record_attempts(connection: AnyConnection, rows: Rows) -> None:
-    """Write or complete attempts; rows in the order of the columns of `_ATTEMPT`."""
+    """Write attempts, or complete those that have no outcome yet; rows in the order of the columns of `_ATTEMPT`."""
     execute_many(connection, _ATTEMPT, rows)
 
 

@@ -24,6 +24,8 @@ from .schema import HEAD, VERSION_TABLE
 from .statements import Lane
 from .turns import Turns
 
+# `DatabaseError` itself, not one of its kinds, says that the file is damaged or no database.
+_SQLITE_OUTAGES = (sqlite3.OperationalError, sqlite3.DatabaseError)
 BUSY_TIMEOUT_MS = 15_000
 _SQLITE_PRAGMAS = (
     "journal_mode = WAL",
@@ -196,10 +198,13 @@ def make_folder(path: Path) -> None:
 def _plain_errors() -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
+        if type(error) not in _SQLITE_OUTAGES:
+            raise
         raise StoreError(f"The database cannot serve: {error}") from error
     except exc.DBAPIError as error:
-        if not isinstance(error, exc.OperationalError) and not error.connection_invalidated:
+        is_outage = isinstance(error, exc.OperationalError) or error.connection_invalidated
+        if not is_outage and type(error.orig) not in _SQLITE_OUTAGES:
             raise
         lines = str(error.orig).splitlines() or [type(error.orig).__name__]
         raise StoreError(f"The database cannot serve: {lines[0]}") from error

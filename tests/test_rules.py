@@ -1,0 +1,105 @@
+"""Rules of our own over the source text, each because something broke elsewhere for want of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "jobdeck"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    for path in FILES:
+        yield str(path.relative_to(SOURCE)), ast.parse(path.read_text())
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def test_files_can_be_read_in_one_sitting() -> None:
+    long = {str(path): n for path in FILES if (n := len(path.read_text().splitlines())) > 400}
+    assert long == {}
+
+
+def test_nothing_is_pickled() -> None:
+    named = re.compile(r"^\s*(import|from) (pickle|marshal|shelve|dill)\b", re.MULTILINE)
+    assert [str(path) for path in FILES if named.search(path.read_text())] == []
+
+
+def test_no_datetime_is_naive() -> None:
+    bad = []
+    for name, tree in trees():
+        for function, node in calls(tree):
+            if function.endswith(("utcnow", "utcfromtimestamp")) or (
+                function.endswith("datetime.now") and not node.args and not node.keywords
+            ):
+                bad.append((name, node.lineno))
+    assert bad == []
+
+
+def test_waiting_is_measured_by_the_monotonic_clock() -> None:
+    """Wall time may jump; `time.time()` in a deadline expires everything at once."""
+    assert [(name, node.lineno) for name, tree in trees() for f, node in calls(tree) if f == "time.time"] == []
+
+
+def test_every_update_of_a_run_carries_a_guard_of_its_status() -> None:
+    found = 0
+    for path in sorted((SOURCE / "store").glob("*.py")):
+        tree = ast.parse(path.read_text())
+        parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in ast.walk(tree):
+            if id(node) in parts or not isinstance(node, ast.Constant | ast.JoinedStr):
+                continue
+            text = ast.unparse(node)
+            if "UPDATE jobdeck_run SET" in text:
+                found += 1
+                condition = text.partition("WHERE")[2]
+                assert "status = " in condition or "_FENCED" in condition or "{picks}" in condition, text
+    assert found >= 5
+
+
+def test_imports_inside_functions_say_why() -> None:
+    silent = []
+    for path in FILES:
+        name = str(path.relative_to(SOURCE))
+        lines = path.read_text().splitlines()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Import | ast.ImportFrom):
+                    above = lines[max(0, inner.lineno - 5) : inner.lineno]
+                    if not any("#" in line for line in above):
+                        silent.append(f"{name}:{inner.lineno}")
+    assert silent == []
+
+
+def test_nobody_inside_imports_the_package_root() -> None:
+    root = re.compile(r"^\s*(import jobdeck$|from jobdeck import|from \.\.+ import (?!_))", re.MULTILINE)
+    bad = []
+    for path in FILES:
+        for match in root.finditer(path.read_text()):
+            depth = len(path.relative_to(SOURCE).parts)
+            dots = match[0].count(".")
+            if dots == 0 or dots >= depth + 1:
+                bad.append(str(path))
+    assert bad == []
+
+
+@pytest.mark.parametrize("room", ["core", "store", "services", "executor", "processes", "definitions"])
+def test_only_doors_print(room: str) -> None:
+    printed = [
+        (str(path.relative_to(SOURCE)), node.lineno)
+        for path in sorted((SOURCE / room).rglob("*.py"))
+        for function, node in calls(ast.parse(path.read_text()))
+        if function == "print"
+    ]
+    assert printed == []
