@@ -14,7 +14,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 FILES = {"htmx.org/dist/htmx.min.js": "htmx.min.js"}
 
 
-class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg,misc]
+class CustomBuildHook(BuildHookInterface):
     """Fills the vendor folder unless it holds all files already (as in a source distribution)."""
 
     def dependencies(self) -> list[str]:

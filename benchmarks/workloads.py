@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Protocol, TypeVar
@@ -67,7 +68,7 @@ def compare(rounds: int, scale: float, say: Callable[[str], None]) -> Iterator[R
             ours, peer = [], []
             for _ in range(rounds):
                 our_count, peer_count = (max(100, int(count * scale)) for count in _COUNTS[workload])
-                ours.append(_measured(lambda folder, d=durability: Jobdeck(folder, d), ask, our_count))
+                ours.append(_measured(partial(Jobdeck, durability=durability), ask, our_count))
                 peer.append(_measured(Huey, ask, peer_count))
                 say(f"{workload}, {durability}: {ours[-1]:,.0f} and {peer[-1]:,.0f} a second")
             yield Row(
@@ -82,9 +83,8 @@ def compare(rounds: int, scale: float, say: Callable[[str], None]) -> Iterator[R
 
 def bulk(rounds: int, scale: float) -> float:
     """Runs a second when many are started in one transaction (Huey has no such call)."""
-    return median(
-        _measured(Jobdeck, lambda side, count: side.bulk(count), max(100, int(50_000 * scale))) for _ in range(rounds)
-    )
+    found: list[float] = [_measured(Jobdeck, Jobdeck.bulk, max(100, int(50_000 * scale))) for _ in range(rounds)]
+    return median(found)
 
 
 def latency(rounds: int, scale: float) -> tuple[Latency, Latency]:

@@ -38,7 +38,7 @@ class Site:
         return f"{self.address}/administration{path}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory, until: Callable[..., Any]) -> Iterator[Site]:
     """One site for all tests: web server and worker in a process tree of their own."""
     environ = {
@@ -73,7 +73,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, until: Callable[..., Any]) ->
         tree.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """One browser for all tests."""
     found = shutil.which("chromium")
@@ -84,7 +84,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cookies(site: Site) -> list[dict[str, Any]]:
     """What a browser has after signing in."""
     session = site.deck.accounts.sign_in(site.token)

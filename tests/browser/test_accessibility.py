@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def all_pages(site: Any, until: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Every page there is, with something on it."""
     deck = site.deck

@@ -13,7 +13,7 @@ from jobdeck.core.principal import SYSTEM, Principal
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hostile_pages(site: Any, until: Callable[..., Any]) -> list[str]:
     """Every page that shows what jobs and people said, when all of it is hostile."""
     text = site.jobs.HOSTILE
