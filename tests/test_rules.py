@@ -11,6 +11,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "jobdeck"
 FILES = sorted(SOURCE.rglob("*.py"))
+Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
@@ -62,8 +63,65 @@ def test_every_update_of_a_run_carries_a_guard_of_its_status() -> None:
             if "UPDATE jobdeck_run SET" in text:
                 found += 1
                 condition = text.partition("WHERE")[2]
-                assert "status = " in condition or "_FENCED" in condition or "{picks}" in condition, text
+                # A claim takes what its first part picked, and locked, by status.
+                assert "status = " in condition or "_FENCED" in condition or "FROM ({picks})" in text, text
     assert found >= 5
+
+
+def test_sql_is_written_in_the_store_alone() -> None:
+    sql = re.compile(r"\b(SELECT\s.+\sFROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM|PRAGMA)\s", re.DOTALL)
+    found = {
+        name.partition("/")[0]
+        for name, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and sql.search(node.value)
+    }
+    assert found == {"store"}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize(
+    ("library", "rooms"),
+    [
+        ("flask", {"web", "cli", "deck.py"}),
+        ("werkzeug", {"web"}),
+        ("waitress", {"web"}),
+        ("sqlalchemy", {"store", "services"}),
+        ("alembic", {"store"}),
+        ("click", {"cli"}),
+        ("rich", {"cli"}),
+        ("marshmallow", {"definitions"}),
+        ("pydantic", {"definitions"}),
+        ("celery", set()),
+    ],
+)
+def test_each_library_has_its_rooms(library: str, rooms: set[str]) -> None:
+    assert {name.partition("/")[0] for name, tree in trees() if library in imported(tree)} <= rooms
+
+
+def test_everything_public_says_what_it_is() -> None:
+    silent = []
+    for name, tree in trees():
+        if not ast.get_docstring(tree):
+            silent.append(name)
+        owners: list[ast.Module | ast.ClassDef] = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        for owner in [tree, *owners]:
+            if isinstance(owner, ast.ClassDef) and owner.name.startswith("_"):
+                continue
+            for node in owner.body:
+                if not isinstance(node, Named) or node.name.startswith("_") or ast.get_docstring(node):
+                    continue
+                written = [ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list]
+                if "overload" not in written:
+                    silent.append(f"{name}:{node.name}")
+    assert silent == []
 
 
 def test_imports_inside_functions_say_why() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,8 +18,9 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "repository"
 @pytest.fixture(autouse=True)
 def on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The example is imported from its folder, as its command line does it."""
-    if str(EXAMPLE) not in sys.path:
-        sys.path.insert(0, str(EXAMPLE))
+    monkeypatch.setattr(sys, "path", [str(EXAMPLE), *sys.path])
+    for name in [name for name in os.environ if name.startswith("JOBDECK_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("JOBDECK_HOME", str(tmp_path / "home"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -16,10 +17,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+from jobdeck.processes.identity import started_ticks
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "repository"
+KERNEL = "{http://datacite.org/schema/kernel-4}"
 Until = Callable[..., Any]
 
 
@@ -37,19 +42,52 @@ class Instance:
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBDECK_")}
-        return {**kept, "JOBDECK_HOME": str(self.home), "JOBDECK_STOP_GRACE": "2"}
+        return {**kept, "JOBDECK_HOME": str(self.home), "JOBDECK_STOP_GRACE": "1"}
 
     def start(self) -> None:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 self.command(), cwd=EXAMPLE, env=self.environment, stdout=log, stderr=subprocess.STDOUT
             )
-        self._until(lambda: "is ready at" in self.log.read_text(), seconds=90)
+        self._until(self.is_healthy, seconds=60, every=0.1)
+        self._until(lambda: "is ready at" in self.log.read_text())
+
+    def is_healthy(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:  # nobody listens yet
+            return False
+
+    def members(self) -> set[int]:
+        """Process ids of the whole tree."""
+        assert self.process is not None
+        found, unseen = set[int](), {self.process.pid}
+        while unseen:
+            found |= unseen
+            unseen = {child for pid in unseen for child in children(pid)} - found
+        return found
 
     def end(self, number: int = signal.SIGTERM) -> int:
+        """The exit code; nothing of the tree is left behind."""
         assert self.process is not None
+        members = self.members()
+        assert len(members) >= 4
         self.process.send_signal(number)
-        return self.process.wait(60)
+        code = self.process.wait(60)
+        self._until(lambda: all(started_ticks(pid) is None for pid in members))
+        return code
+
+    def start_beside(self, **environment: str) -> str:
+        """The one line with which a second start is refused."""
+        refused = subprocess.run(
+            self.command(), cwd=EXAMPLE, env={**self.environment, **environment}, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (1, "", 1), refused.stderr
+        return refused.stderr
 
     def ask(self, path: str, body: object = None, method: str | None = None) -> Any:
         answer = self.open(path, body, method)
@@ -71,6 +109,14 @@ class Instance:
         return found
 
 
+def children(pid: int) -> set[int]:
+    found = set[int]()
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found.update(map(int, path.read_text().split()))
+    return found
+
+
 @pytest.fixture
 def instance(tmp_path: Path, until: Until) -> Iterator[Instance]:
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -83,6 +129,7 @@ def instance(tmp_path: Path, until: Until) -> Iterator[Instance]:
 
 def test_the_first_run(instance: Instance, until: Until) -> None:
     instance.start()
+    assert stat.S_IMODE(instance.home.stat().st_mode) == 0o700
     assert stat.S_IMODE((instance.home / "token").stat().st_mode) == 0o600
     assert (instance.home / "token").read_text().strip() not in instance.log.read_text()
     assert {one["id"] for one in instance.ask("/api/tasks")["hits"]["hits"]} == {
@@ -104,15 +151,22 @@ def test_the_first_run(instance: Instance, until: Until) -> None:
     content = instance.open(file["links"]["content"]).read()
     assert len(content) == file["size"]
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        assert len(archive.getnames()) == exported["result"]["records"] == 200
+        files = [archive.extractfile(member) for member in archive]
+        assert len(files) == exported["result"]["records"] == 200
+        assert {ElementTree.parse(one).getroot().tag for one in files if one} == {f"{KERNEL}resource"}
 
     checked = instance.ended(instance.ask(f"/api/jobs/{jobs['verify_checksums']['id']}/runs", {}))
     assert (checked["status"], checked["errored_entries"]) == ("PARTIAL_SUCCESS", 2)
 
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        instance.ask("/api/tasks/slow_nothing/runs", {"args": {"steps": "many"}})
-    assert json.loads(refused.value.read())["errors"][0]["field"] == "args.steps"
-    refused.value.close()
+    for arguments, field in (
+        ({"steps": "many"}, "args.steps"),
+        ({"seconds": 3601}, "args.seconds"),
+        ({"pace": 1}, "args.pace"),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            instance.ask("/api/tasks/slow_nothing/runs", {"args": arguments})
+        with refused.value as answer:
+            assert (answer.code, json.load(answer)["errors"][0]["field"]) == (400, field)
     assert instance.ask("/api/runs?type=slow_nothing")["hits"]["total"] == 0
 
     slow = instance.ask("/api/tasks/slow_nothing/runs", {"args": {"steps": 600, "seconds": 0.1}})
@@ -121,11 +175,9 @@ def test_the_first_run(instance: Instance, until: Until) -> None:
     stopped = instance.ended(slow, seconds=20)
     assert (stopped["status"], stopped["reason"], stopped["stop_reason"]) == ("CANCELLED", "stopped", "half-way")
 
-    beside = subprocess.run(
-        instance.command(), cwd=EXAMPLE, env=instance.environment, capture_output=True, text=True, check=False
-    )
-    assert beside.returncode == 1
-    assert len(beside.stderr.splitlines()) == 1
+    assert "Another jobdeck serves from" in instance.start_beside()
+    elsewhere = instance.home.with_name("elsewhere")
+    assert "Cannot listen on" in instance.start_beside(JOBDECK_HOME=str(elsewhere))
 
     cut = instance.ask("/api/tasks/slow_nothing/runs", {"args": {"steps": 600, "seconds": 0.1}})
     until(lambda: instance.ask(f"/api/runs/{cut['id']}")["progress"])

@@ -6,7 +6,7 @@ import json
 import re
 import tarfile
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,6 +17,7 @@ from flask import Flask
 from jobdeck import Deck, TaskExecutionPartialError
 from jobdeck.errors import InvalidInput
 
+KERNEL = "{http://datacite.org/schema/kernel-4}"
 HOSTILE = ["<script>alert(1)</script>", "a & b < c", "\x00\x0b\x1b[31m", "']]>", "\ud800", "Ünïcödé \U0001f600"]
 
 
@@ -84,10 +85,12 @@ def test_damaged_and_missing_files_are_found(seeded: Flask, caplog: pytest.LogCa
     from repository.jobs.checksums import verify_checksums
 
     file_path("rec-0001", "measurements.csv").unlink()
+    file_path("rec-0002", "measurements.csv").unlink()
+    file_path("rec-0002", "measurements.csv").mkdir()
     with pytest.raises(TaskExecutionPartialError) as caught:
         verify_checksums()
-    assert caught.value.result == {"files": 200, "bad": 3}
-    for text in ("rec-0001 is missing", "rec-0097 has changed", "rec-0194 has changed"):
+    assert caught.value.result == {"files": 200, "bad": 4}
+    for text in ("rec-0001 is missing", "rec-0002 cannot be read", "rec-0097 has changed", "rec-0194 has changed"):
         assert text in caplog.text
 
 
@@ -108,8 +111,8 @@ def test_any_title_can_be_serialised(app: Flask, serializer: str, title: str) ->
     content = SERIALIZERS[serializer][1]({**record, "access": "open", "embargo_until": None, "updated": "2026-01-01"})
     if serializer == "datacite-xml":
         root = ElementTree.fromstring(content)
-        assert root.tag == "{http://datacite.org/schema/kernel-4}resource"
-        found = root.findtext(".//{http://datacite.org/schema/kernel-4}title")
+        assert root.tag == f"{KERNEL}resource"
+        found = root.findtext(f".//{KERNEL}title")
         assert re.sub("\ufffd", "", found or "") == re.sub("[\x00-\x1f\ud800-\udfff]", "", title)
     else:
         assert json.loads(content)
@@ -125,7 +128,9 @@ def test_slow_nothing_has_bounds_and_does_nothing(app: Flask) -> None:
     deck.upgrade_database()
     for arguments, field in (
         ({"steps": 0}, "args.steps"),
+        ({"steps": 100_001}, "args.steps"),
         ({"seconds": -1}, "args.seconds"),
+        ({"seconds": 3601}, "args.seconds"),
         ({"pace": 1}, "args.pace"),
     ):
         with pytest.raises(InvalidInput) as caught:
@@ -134,7 +139,9 @@ def test_slow_nothing_has_bounds_and_does_nothing(app: Flask) -> None:
     assert deck.runs.list().total == 0
 
 
-def test_exports_hold_what_changed(seeded: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where an export writes to, outside a run; the real way is walked by the test of the first run."""
     from repository.jobs import exports
 
     class Run:
@@ -142,10 +149,38 @@ def test_exports_hold_what_changed(seeded: Flask, tmp_path: Path, monkeypatch: p
             return (tmp_path / name).open("wb")
 
     monkeypatch.setattr(exports, "current_run", Run())
-    since = (datetime.now(UTC) - timedelta(hours=1000)).isoformat()
-    recent = len(rows("SELECT id FROM record WHERE updated >= ?", since[:19] + "+00:00"))
-    assert 0 < recent < 200
-    assert exports.export_records(since) == {"records": recent, "serializer": "datacite-xml"}
-    with tarfile.open(tmp_path / "records.tgz") as archive:
-        assert len(archive.getnames()) == recent
-    assert exports.export_records(None, "json")["records"] == 200
+    return tmp_path / "records.tgz"
+
+
+@pytest.mark.parametrize("hours", [0, 9, -9])
+def test_exports_hold_what_changed(seeded: Flask, exported: Path, hours: int) -> None:
+    from repository.jobs.exports import export_records
+
+    since = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1000)
+    recent = {row["id"] for row in rows("SELECT id FROM record WHERE updated >= ?", since.isoformat())}
+    assert 0 < len(recent) < 200
+    elsewhere = since.astimezone(timezone(timedelta(hours=hours)))
+    assert export_records(elsewhere.isoformat()) == {"records": len(recent), "serializer": "datacite-xml"}
+    with tarfile.open(exported) as archive:
+        assert set(archive.getnames()) == {f"records/{one}.xml" for one in recent}
+    assert export_records(None, "json")["records"] == 200
+
+
+def test_every_file_of_an_export_is_well_formed(seeded: Flask, exported: Path) -> None:
+    from repository.database import connect
+    from repository.jobs.exports import export_records
+
+    hostile = [title for title in HOSTILE if title != "\ud800"]  # SQLite stores no half characters
+    with connect() as database:
+        for number, title in enumerate(hostile, 1):
+            database.execute("UPDATE record SET title = ? WHERE id = ?", (title, f"rec-{number:04d}"))
+    export_records()
+    titles = {}
+    with tarfile.open(exported) as archive:
+        for member in archive:
+            content = archive.extractfile(member)
+            assert content is not None
+            titles[member.name] = ElementTree.parse(content).findtext(f".//{KERNEL}title")
+    assert len(titles) == 200
+    for number, title in enumerate(hostile, 1):
+        assert titles[f"records/rec-{number:04d}.xml"] == re.sub("[\x00-\x1f]", "\ufffd", title)

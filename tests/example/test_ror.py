@@ -6,6 +6,7 @@ import functools
 import http.server
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from flask import Flask
 
 from jobdeck import TaskExecutionPartialError
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "repository"
 Make = Callable[..., Any]
 
 
@@ -50,7 +52,7 @@ def test_the_real_releases(app: Flask) -> None:
 
 
 def test_since_skips_what_is_older(app: Flask, release: Make, organisation: Make) -> None:
-    days = ["2025-12-31", "2026-01-01", "2026-01-02"]
+    days = ["20251231", "2026-01-01", "2026-01-02"]
     source = release(
         json.dumps([organisation(n, admin={"last_modified": {"date": day}}) for n, day in enumerate(days)])
     )
@@ -77,6 +79,9 @@ def test_a_record_twice_in_one_release_is_an_update(app: Flask, release: Make, o
         {"names": "Institute"},
         {"names": [{"value": 3, "types": ["ror_display"]}]},
         {"names": [{"value": "A", "types": ["label"]}]},
+        {"names": [{"value": "A", "types": 5}]},
+        {"names": [{"value": "A", "types": "ror_display"}]},
+        {"names": [{"value": " ", "types": ["ror_display"]}]},
         {"admin": None},
         {"admin": {"last_modified": {"date": "yesterday"}}},
         {"admin": {"last_modified": {"date": 20260101}}},
@@ -145,11 +150,13 @@ def test_what_is_no_zip(app: Flask, tmp_path: Path, content: bytes, told: str) -
         ("[1, 2", "data.json", "is damaged"),
         ("[{]", "data.json", "is damaged"),
         ("[" * 100_000, "data.json", "is nested deeper than 64 levels"),
+        (f'[{{"a": {"9" * 6000}}}]', "data.json", "is damaged: .*integer overflow"),
+        (b'[{"a": "\xff"}]', "data.json", "is damaged: .*invalid bytes in UTF8 string. 0 elements"),
         ("[]", "data.csv", "holds no JSON file"),
     ],
-    ids=["object", "empty", "open", "nonsense", "deep", "csv"],
+    ids=["object", "empty", "open", "nonsense", "deep", "number", "bytes", "csv"],
 )
-def test_a_zip_that_is_no_release(app: Flask, release: Make, text: str, name: str, told: str) -> None:
+def test_a_zip_that_is_no_release(app: Flask, release: Make, text: str | bytes, name: str, told: str) -> None:
     from repository.jobs.ror_release import BadRelease
 
     with pytest.raises(BadRelease, match=told):
@@ -157,15 +164,56 @@ def test_a_zip_that_is_no_release(app: Flask, release: Make, text: str, name: st
     assert stored() == 0
 
 
-def test_a_zip_with_a_damaged_member(app: Flask, release: Make, organisation: Make) -> None:
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_damaged_anywhere_is_told_as_such(app: Flask, tmp_path: Path, organisation: Make, method: int) -> None:
+    from repository.jobs.ror_release import BadRelease
+
+    path, chance = tmp_path / "damaged.zip", random.Random(3)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("ror-data.json", json.dumps([organisation(n) for n in range(50)]))
+    whole, refused = path.read_bytes(), 0
+    for _ in range(60):
+        content = bytearray(whole)
+        content[chance.randrange(len(content))] ^= chance.randrange(1, 256)
+        path.write_bytes(content)
+        try:
+            assert sum(update(str(path)).values()) == 50  # nothing that is read was hit
+        except BadRelease:
+            refused += 1
+    assert refused > 30
+
+
+def test_damage_half_way_keeps_whole_batches(app: Flask, release: Make, organisation: Make) -> None:
     from repository.jobs.ror_release import BadRelease
 
     source = Path(release(json.dumps([organisation(n) for n in range(5000)])))
     content = bytearray(source.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    half = len(content) // 2
+    content[half : half + 50] = b"\xff" * 50
     source.write_bytes(content)
-    with pytest.raises(BadRelease, match="is damaged"):
+    with pytest.raises(BadRelease, match=r"ror-data\.json is damaged: .* [\d,]+ elements before it were read"):
         update(str(source))
+    assert 0 < stored() < 5000
+    assert stored() % 500 == 0
+
+
+@pytest.mark.parametrize(
+    ("flag", "method", "told"), [(1, 8, "is encrypted"), (0, 99, "method is not supported")], ids=["secret", "method"]
+)
+def test_a_zip_that_nobody_here_can_unpack(
+    app: Flask, release: Make, organisation: Make, flag: int, method: int, told: str
+) -> None:
+    from repository.jobs.ror_release import BadRelease
+
+    path = Path(release(json.dumps([organisation(1)])))
+    content = bytearray(path.read_bytes())
+    directory = content.rfind(b"PK\x01\x02")
+    for flags, packed in ((6, 8), (directory + 8, directory + 10)):
+        content[flags] |= flag
+        content[packed] = method
+    path.write_bytes(content)
+    with pytest.raises(BadRelease, match=rf"ror-data\.json cannot be read: .*{told}"):
+        update(str(path))
 
 
 def test_the_newer_schema_is_taken_where_a_release_has_two(app: Flask, tmp_path: Path, organisation: Make) -> None:
@@ -184,9 +232,12 @@ def test_sources_that_are_not_there(app: Flask, tmp_path: Path) -> None:
     for source, told in (
         ("v1.0", "give one of v2.8, v2.9"),
         (str(tmp_path), "There is no release"),
+        ("~nobody-of-this-name/ror.zip", "There is no release"),
+        ("x" * 5000, "There is no release"),
         ("", "There is no release"),
         (closed, "cannot be downloaded"),
-        ("http://[bad/ror.zip", "There is no release|cannot be downloaded"),
+        ("http://[bad/ror.zip", "cannot be downloaded"),
+        ("http://127.0.0.1:port/ror.zip", "cannot be downloaded"),
     ):
         with pytest.raises(BadRelease, match=told):
             update(source)
@@ -210,6 +261,36 @@ def test_a_release_from_the_web(app: Flask, release: Make, organisation: Make) -
             thread.join()
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"hello\r\n\r\n",
+        b"HTTP/1.1 500 Broken\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno number\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: file:///etc/hostname\r\n\r\n",
+    ],
+    ids=["silence", "greeting", "error", "chunk", "file"],
+)
+def test_a_server_that_gives_no_release(app: Flask, answer: bytes) -> None:
+    from repository.jobs.ror_release import BadRelease
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer_once, args=(server, answer))
+        thread.start()
+        with pytest.raises(BadRelease, match=r"^http://127\.0\.0\.1:\d+/ror\.zip cannot be downloaded: \S"):
+            update(f"http://127.0.0.1:{server.getsockname()[1]}/ror.zip")
+        thread.join()
+    assert stored() == 0
+
+
+def answer_once(server: socket.socket, answer: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(answer)
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Says nothing."""
 
@@ -228,33 +309,27 @@ with create_app().app_context():
 """
 
 
-def test_memory_stays_small_however_large_the_release(release: Make, organisation: Make, tmp_path: Path) -> None:
-    """Four times as many records as v2.8, each as large as a real one, need no more than a few do."""
-    from repository.jobs.ror_release import SHIPPED
-
-    with zipfile.ZipFile(SHIPPED / "v2.8-2026-06-02-ror-data.zip") as archive:
-        records = json.loads(archive.read(archive.namelist()[0]))
-    copies = (
-        json.dumps({**record, "id": f"https://ror.org/{copy}{number:08d}"})
-        for copy in range(4)
-        for number, record in enumerate(records)
-    )
+def test_memory_stays_small_however_large_the_release(organisation: Make, tmp_path: Path) -> None:
+    """Ten times as many records as v2.8, which as objects in memory would take some 300 MB."""
+    padding = [{"value": f"Other name {number}", "types": ["alias"], "lang": None} for number in range(4)]
+    names = [*organisation(1)["names"], *padding]
+    records = (json.dumps(organisation(number, names=names)) for number in range(112_820))
     path = tmp_path / "large.zip"
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         archive.open("large.json", "w", force_zip64=True) as file,
     ):
-        for number, text in enumerate(copies):
+        for number, text in enumerate(records):
             file.write(("[" if number == 0 else ",").encode() + text.encode())
         file.write(b"]")
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(path)],
-        cwd=SHIPPED.parents[1],
+        cwd=EXAMPLE,
         env={**os.environ, "JOBDECK_HOME": str(tmp_path / "large-home")},
         capture_output=True,
         text=True,
         check=True,
     )
     created, peak_mb = map(int, done.stdout.split())
-    assert created == 45_128
+    assert created == 112_820
     assert peak_mb <= 150

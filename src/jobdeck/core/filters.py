@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..errors import FieldError, InvalidInput
+from .ids import is_id
+from .text import clean
 
 T = TypeVar("T")
 DEFAULT_SIZE = 25
@@ -33,6 +35,8 @@ class Page:
                 f"Must be from 1 to {max(1, COUNT_LIMIT // max(self.size, 1))}; use `before` to go deeper.",)))  # fmt: skip
         if not 1 <= self.size <= SIZE_LIMIT:
             problems.append(FieldError(field="size", messages=(f"Must be from 1 to {SIZE_LIMIT}.",)))
+        if self.before is not None and not is_id(self.before):
+            problems.append(FieldError(field="before", messages=("Not a valid UUID.",)))
         if problems:
             raise InvalidInput(problems)
 
@@ -63,6 +67,9 @@ class RunFilter:
     statuses: tuple[str, ...] = ()
     text: str | None = None
 
+    def __post_init__(self) -> None:
+        _write_as_stored(self, "job_id", "type", "queue", "text")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
@@ -71,3 +78,14 @@ class JobFilter:
     type: str | None = None
     active: bool | None = None
     text: str | None = None
+
+    def __post_init__(self) -> None:
+        _write_as_stored(self, "type", "text")
+
+
+def _write_as_stored(wanted: object, *names: str) -> None:
+    """What is looked for has the form of stored text, so that any characters may be asked for."""
+    for name in names:
+        value = getattr(wanted, name)
+        if value is not None:
+            object.__setattr__(wanted, name, clean(value))

@@ -38,8 +38,9 @@ def to_json_value(value: Any, path: str = "", depth: int = 0) -> Any:
     """`value` made of dict, list, str, int, float, bool and None only; `NotJson` names what does not fit."""
     if depth > DEPTH_LIMIT:
         raise NotJson(path, f"Nested deeper than {DEPTH_LIMIT} levels.")
-    if value is None or isinstance(value, bool):
-        return value
+    write = _PLAIN.get(type(value))
+    if write is not None:
+        return write(value, path, depth)
     for kind, write in _WRITERS:
         if isinstance(value, kind):
             return write(value, path, depth)
@@ -51,7 +52,7 @@ def to_json_value(value: Any, path: str = "", depth: int = 0) -> Any:
 
 def dumps(value: Any, limit: int | None = None) -> str:
     """Compact JSON text of `value`; `NotJson` when it does not fit or exceeds `limit` bytes."""
-    text = json.dumps(to_json_value(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _encode(to_json_value(value))
     if limit is not None and len(text) * 4 > limit and (size := len(text.encode())) > limit:
         raise NotJson("", f"{size:,} bytes of JSON; at most {limit:,} are kept.")
     return text
@@ -104,11 +105,14 @@ def _instant(value: datetime, path: str, depth: int) -> str:
 
 
 def _object(value: Mapping[Any, Any], path: str, depth: int) -> dict[str, Any]:
-    result = {}
+    result: dict[str, Any] = {}
     for key, item in value.items():
         if not isinstance(key, str):
             raise NotJson(path, f"The key {key!r} is not a text.")
-        result[clean(key)] = to_json_value(item, _join(path, key), depth + 1)
+        name = clean(key)
+        if name in result:
+            raise NotJson(path, f"Two keys are {name!r} once control characters are written out.")
+        result[name] = to_json_value(item, _join(path, key), depth + 1)
     return result
 
 
@@ -116,10 +120,23 @@ def _list(value: Any, path: str, depth: int) -> list[Any]:
     return [to_json_value(item, _join(path, i), depth + 1) for i, item in enumerate(value)]
 
 
+def _same(value: Any, path: str, depth: int) -> Any:
+    return value
+
+
+def _text(value: str, path: str, depth: int) -> str:
+    return clean(value, ARGUMENTS_LIMIT * 4)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _Writer = Callable[[Any, str, int], Any]
+# What nearly every value is made of, found without looking through all kinds.
+_PLAIN: dict[type, _Writer] = {
+    type(None): _same, bool: _same, str: _text, int: _integer, float: _number, dict: _object, list: _list,
+}  # fmt: skip
 _WRITERS: tuple[tuple[type | tuple[type, ...], _Writer], ...] = (
     (Enum, lambda v, p, d: to_json_value(v.value, p, d)),
-    (str, lambda v, p, d: clean(v, ARGUMENTS_LIMIT * 4)),
+    (str, _text),
     (int, _integer),
     (float, _number),
     (Mapping, _object),

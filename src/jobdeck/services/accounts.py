@@ -99,7 +99,7 @@ class Accounts:
 
     def _token(self, secret: str) -> Row[Any] | None:
         now_us = self._office.clock.now_us()
-        if not secret.startswith(SECRET_PREFIX) or not secret.isascii():
+        if not secret.startswith(SECRET_PREFIX) or not secret.isascii() or not secret.isprintable():
             return None
         with self._database.read() as connection:
             row = accounts.usable_token(connection, secret[:_PREFIX_LENGTH], now_us)
@@ -116,14 +116,15 @@ class _Acting(Service):
 
     def create_token(self, name: str, lifetime: timedelta | None) -> str:
         self._require(Action.TOKENS_CREATE)
-        if not 1 <= len(name.strip()) <= _NAME_LIMIT:
+        name = clean(name.strip())
+        if not 1 <= len(name) <= _NAME_LIMIT:
             raise InvalidInput.of("name", f"Must be from 1 to {_NAME_LIMIT} characters.")
         if lifetime is not None and lifetime <= timedelta(0):
             raise InvalidInput.of("lifetime", "Must be more than nothing.")
         prefix = SECRET_PREFIX + secrets.token_hex((_PREFIX_LENGTH - len(SECRET_PREFIX)) // 2)
         secret = f"{prefix}_{secrets.token_urlsafe(32)}"
         now_us = self._now_us()
-        token_id, name = new_id(now_us), clean(name.strip())
+        token_id = new_id(now_us)
         values = {
             "id": token_id,
             "tenant": self._tenant,

@@ -42,9 +42,10 @@ class Problems:
 
 def title(value: Any) -> str:
     """A title of 1 to 250 characters."""
-    if not isinstance(value, str) or not 1 <= len(value.strip()) <= TITLE_LIMIT:
+    told = clean(value.strip()) if isinstance(value, str) else ""
+    if not 1 <= len(told) <= TITLE_LIMIT:
         raise InvalidInput.of("title", f"Field cannot be blank or longer than {TITLE_LIMIT} characters.")
-    return clean(value.strip())
+    return told
 
 
 def optional_title(value: Any) -> str | None:

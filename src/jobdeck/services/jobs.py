@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from ..core.filters import JobFilter, Listing, Page
-from ..core.ids import new_id
+from ..core.ids import is_id, new_id
 from ..core.job import Job
 from ..core.permissions import Action
+from ..core.text import clean
 from ..definitions.job_type import JobType
 from ..errors import InvalidInput, JobdeckError, NotFound
 from ..store import jobs
@@ -40,10 +41,12 @@ class Jobs(Service):
     def get(self, job_id: str) -> Job:
         """One job; NotFound when it is unknown or another tenant's."""
         self._require(Action.JOBS_READ, job_id)
-        with self._database.read() as connection:
-            job = jobs.get(connection, self._tenant, job_id)
+        job = None
+        if is_id(job_id):
+            with self._database.read() as connection:
+                job = jobs.get(connection, self._tenant, job_id)
         if job is None:
-            raise NotFound(f"Job with ID {job_id} does not exist.")
+            raise NotFound(f"Job with ID {clean(job_id, 100)} does not exist.")
         return job
 
     def create(
@@ -80,9 +83,10 @@ class Jobs(Service):
             raise InvalidInput.of(unknown[0], "Unknown field.")
         before = self.get(job_id)
         values = self._checked(changes, before)
-        told = _stored(before)
-        changed = {name: value for name, value in values.items() if told[name] != value}
         with self._database.write() as connection:
+            # Read again, as somebody else may have changed it meanwhile; what is told is what this update did.
+            told = _stored(jobs.get(connection, self._tenant, job_id) or before)
+            changed = {name: value for name, value in values.items() if told[name] != value}
             if not jobs.change(connection, self._tenant, job_id, values | {"updated_at": self._now_us()}):
                 raise NotFound(f"Job with ID {job_id} does not exist.")
             self._audit(connection, Action.JOBS_UPDATE, f"job:{job_id}",

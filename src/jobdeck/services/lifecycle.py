@@ -30,12 +30,13 @@ _WRITTEN = {kind: _written(kind) for kind in OutcomeKind}
 
 def stop(connection: Connection, run: Run, by: Principal, reason: str | None, now_us: int) -> bool:
     """Cancel a queued run or ask a running one to stop; False when neither was possible any more."""
+    # Held still, as it could else go from running back to queued between the two statements.
+    runs.lock(connection, run.tenant, run.id)
     asked = (connection, run.tenant, run.id, by.name, reason, now_us)
     if runs.cancel_queued(*asked):
         claims.record_events(connection, [_event(run.tenant, run.id, Status.QUEUED, Status.CANCELLED,
                                                  by.id, run.attempt, reason, now_us)])  # fmt: skip
-        if run.job_id or run.type:
-            claims.remember_last(connection, [run.id])
+        claims.remember_last(connection, [run.id])
         return True
     return bool(runs.request_stop(*asked))
 
@@ -54,18 +55,19 @@ def finish(connection: AnyConnection, holder: Holder, ended: Sequence[tuple[Clai
 
 def release(connection: AnyConnection, holder: Holder, unstarted: Sequence[Claim], now_us: int) -> None:
     """Give back claims whose body had not begun; no attempt is burnt. One that was asked to stop is CANCELLED."""
-    kept = [c for c in unstarted if not claims.release(connection, [(c.id, holder.id, c.fence)])]
-    not_kept = {claim.id for claim in kept}
-    claims.record_events(
-        connection,
-        [
-            _event(c.tenant, c.id, Status.RUNNING, Status.QUEUED, holder.id, c.fence, "not begun", now_us)
-            for c in unstarted
-            if c.id not in not_kept
-        ],
-    )
-    stopped = Outcome(kind=OutcomeKind.STOPPED, ended_us=now_us)
-    finish(connection, holder, [(claim, stopped) for claim in kept])
+    events, cancelled = [], []
+    for claim in unstarted:
+        fenced = (claim.id, holder.id, claim.fence)
+        if claims.release(connection, [fenced]):
+            new = Status.QUEUED
+        elif claims.cancel_unbegun(connection, [(now_us, *fenced)]):
+            new = Status.CANCELLED
+            cancelled.append(claim.id)
+        else:
+            continue
+        events.append(_event(claim.tenant, claim.id, Status.RUNNING, new, holder.id, claim.fence, "not begun", now_us))
+    claims.record_events(connection, events)
+    claims.remember_last(connection, cancelled)
 
 
 def lose(connection: AnyConnection, holder: Holder, now_us: int) -> int:

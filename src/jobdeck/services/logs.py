@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from ..core.filters import Page, RunFilter
 from ..core.ids import is_id
+from ..core.json_values import SAFE_INTEGER
 from ..core.log_entry import LEVELS, LogEntry
 from ..core.permissions import Action
+from ..core.text import clean
 from ..errors import InvalidInput, NotFound
 from ..store import logs, runs
 from .office import Service
@@ -47,15 +49,15 @@ class Logs(Service):
         """
         self._require(Action.RUNS_READ, run_id)
         _check_limit(limit)
-        if after < 0:
-            raise InvalidInput.of("after", "Must be 0 or more.")
+        if not 0 <= after <= SAFE_INTEGER:
+            raise InvalidInput.of("after", f"Must be from 0 to {SAFE_INTEGER}.")
         if level is not None and level.upper() not in LEVELS:
             raise InvalidInput.of("level", f"Must be one of: {', '.join(LEVELS)}.")
         floor = LEVELS[level.upper()] if level else 0
         with self._database.read() as connection:
-            head = logs.head(connection, self._tenant, run_id)
+            head = logs.head(connection, self._tenant, run_id) if is_id(run_id) else None
             if head is None:
-                raise NotFound(f"Run with ID {run_id} does not exist.")
+                raise NotFound(f"Run with ID {clean(run_id, 100)} does not exist.")
             if newest:
                 entries = logs.newest(connection, self._tenant, run_id, limit, floor)
             else:
@@ -74,9 +76,11 @@ class Logs(Service):
         self._require(Action.RUNS_READ)
         _check_limit(limit)
         ids = [word for word in text.split() if is_id(word)]
-        words = [word for word in text.split() if not is_id(word)]
+        words = [clean(word) for word in text.split() if not is_id(word)]
         if not ids:
             raise InvalidInput.of("q", "Give the ID of a run or of a job, with or without words to look for.")
+        if after is not None and not (is_id(after[0]) and 0 <= after[1] <= SAFE_INTEGER):
+            raise InvalidInput.of("after", "Go on with the `cursor` of an earlier answer.")
         with self._database.read() as connection:
             wanted = set(runs.by_ids(connection, self._tenant, ids))
             for job_id in set(ids) - wanted:

@@ -14,12 +14,15 @@ from ..contracts import Clock
 from ..core.ids import new_id
 from ..core.permissions import Action, decide
 from ..core.principal import Principal
+from ..core.text import clean
 from ..definitions.registry import Registry
 from ..errors import NotAllowed
 from ..store import audit
 from ..store.database import Database
 from ..store.doorbell import Bell
 from ..store.statements import Lane
+
+_OBJECT_LIMIT = 500
 
 
 class SystemClock:
@@ -80,7 +83,8 @@ class Service:
             at=now_us,
             principal_id=self._principal.id,
             action=action,
-            object=target,
+            # What a refused caller named can be anything.
+            object=None if target is None else clean(target, _OBJECT_LIMIT)[:_OBJECT_LIMIT],
             allowed=allowed,
             reason=reason,
             before=before,

@@ -44,11 +44,13 @@ class Runs(Service):
     def get(self, run_id: str, job_id: str | None = None) -> Run:
         """One run, with `job_id` only of that job; NotFound when it is unknown or another tenant's."""
         self._require(Action.RUNS_READ, run_id)
-        with self._database.read() as connection:
-            run = runs.get(connection, self._tenant, run_id, job_id)
+        run = None
+        if is_id(run_id) and (job_id is None or is_id(job_id)):
+            with self._database.read() as connection:
+                run = runs.get(connection, self._tenant, run_id, job_id)
         if run is None:
-            of_job = f" for job {job_id}" if job_id else ""
-            raise NotFound(f"Run with ID {run_id}{of_job} does not exist.")
+            of_job = f" for job {clean(job_id, 100)}" if job_id else ""
+            raise NotFound(f"Run with ID {clean(run_id, 100)}{of_job} does not exist.")
         return run
 
     def start(

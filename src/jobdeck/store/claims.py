@@ -37,6 +37,11 @@ UPDATE jobdeck_run SET status = 'QUEUED', owner = NULL, attempt = attempt - 1
 WHERE {_FENCED} AND stop_requested_at IS NULL
 """
 
+_CANCEL_UNBEGUN = f"""
+UPDATE jobdeck_run SET status = 'CANCELLED', reason = 'stopped', ended_at = ?, owner = NULL, attempt = attempt - 1
+WHERE {_FENCED} AND stop_requested_at IS NOT NULL
+"""
+
 _ATTEMPT = """
 INSERT INTO jobdeck_attempt (run_id, attempt, tenant, fence, worker_id, host, boot_id, pid,
     started_at, ended_at, outcome, exit_code, signal, rss_max)
@@ -48,7 +53,8 @@ WHERE jobdeck_attempt.outcome IS NULL
 
 _LAST_RUN = """
 INSERT INTO jobdeck_last_run (tenant, subject, status, run_id)
-SELECT tenant, COALESCE(job_id, type), status, id FROM jobdeck_run WHERE id = ? AND parent_id IS NULL
+SELECT tenant, COALESCE(job_id, type), status, id FROM jobdeck_run
+WHERE id = ? AND parent_id IS NULL AND COALESCE(job_id, type) IS NOT NULL
 ON CONFLICT (tenant, subject, status) DO UPDATE SET run_id = excluded.run_id
 WHERE excluded.run_id > jobdeck_last_run.run_id
 """
@@ -76,7 +82,7 @@ class ClaimQuery:
         picks: tuple[Any, ...] = ()
         for queue in self.queues:
             picks += (queue, now_us, now_us, *self.types, limit)
-        return (owner, now_us, *picks, limit)
+        return (*picks, limit, owner, now_us)
 
 
 def claim_query(queues: Sequence[str], types: Sequence[str], *, is_sqlite: bool) -> ClaimQuery:
@@ -88,9 +94,11 @@ def claim_query(queues: Sequence[str], types: Sequence[str], *, is_sqlite: bool)
         AND (expires_at IS NULL OR expires_at > ?) AND ({known})
         ORDER BY available_at, id LIMIT ? {lock}) AS q"""
     picks = " UNION ALL ".join(f"{pick}{i}" for i in range(len(queues)))
-    sql = f"""UPDATE jobdeck_run SET status = 'RUNNING', owner = ?, fence = fence + 1,
+    # Picked once and before anything is won: picked again row by row, it would find, and win, more than asked for.
+    sql = f"""WITH due AS MATERIALIZED (SELECT id FROM ({picks}) AS picked ORDER BY available_at, id LIMIT ?)
+    UPDATE jobdeck_run SET status = 'RUNNING', owner = ?, fence = fence + 1,
         attempt = attempt + 1, hb_seq = 0, hb_at = ?
-    WHERE id IN (SELECT id FROM ({picks}) AS due ORDER BY available_at, id LIMIT ?)
+    WHERE id IN (SELECT id FROM due)
     RETURNING {_CLAIMED_COLUMNS}"""
     return ClaimQuery(sql=sql, queues=tuple(queues), types=tuple(types))
 
@@ -125,6 +133,11 @@ def finish(connection: AnyConnection, rows: Rows) -> int:
 def release(connection: AnyConnection, rows: Rows) -> int:
     """Give claims back whose body had not begun: rows of (id, owner, fence). How many were held and not asked to stop."""
     return execute_many(connection, _RELEASE, rows)
+
+
+def cancel_unbegun(connection: AnyConnection, rows: Rows) -> int:
+    """End claims that were asked to stop before their body began: rows of (now, id, owner, fence). How many there were."""
+    return execute_many(connection, _CANCEL_UNBEGUN, rows)
 
 
 def record_attempts(connection: AnyConnection, rows: Rows) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
 
 from ..core.filters import COUNT_LIMIT, Page, RunFilter
 from ..core.principal import Principal
@@ -98,16 +98,6 @@ def by_ids(connection: Connection, tenant: str, run_ids: Iterable[str]) -> dict[
     return {row.id: rows.run(row) for row in found}
 
 
-def last_success(connection: Connection, tenant: str, subject: str) -> int | None:
-    """When the newest successful run of a job (or, by its id, of a type) started."""
-    query = (
-        select(runs.c.started_at)
-        .join(last_runs, last_runs.c.run_id == runs.c.id)
-        .where(last_runs.c.subject == subject, last_runs.c.status == Status.SUCCESS, runs.c.tenant == tenant)
-    )
-    return connection.execute(query).scalar_one_or_none()
-
-
 def last_of_subject(connection: Connection, tenant: str, subject: str) -> dict[str, Run]:
     """The newest run in each final status, by lower-case status name."""
     query = (
@@ -116,6 +106,11 @@ def last_of_subject(connection: Connection, tenant: str, subject: str) -> dict[s
         .where(last_runs.c.subject == subject, runs.c.tenant == tenant)
     )
     return {row.status.lower(): rows.run(row) for row in connection.execute(query)}
+
+
+def lock(connection: Connection, tenant: str, run_id: str) -> None:
+    """Keep a run as it is until the transaction ends; on SQLite the one writer has that already."""
+    connection.execute(select(runs.c.id).where(runs.c.id == run_id, runs.c.tenant == tenant).with_for_update())
 
 
 def cancel_queued(connection: Connection, tenant: str, run_id: str, by: str, reason: str | None, now: int) -> int:
@@ -151,16 +146,31 @@ def request_stop(connection: Connection, tenant: str, run_id: str, by: str, reas
 def delete_final(connection: Connection, tenant: str, run_id: str) -> int:
     """Delete a finished run with all that hangs on it in the database; 1 when there was one."""
     gone = connection.execute(
-        delete(runs).where(
-            runs.c.id == run_id,
-            runs.c.tenant == tenant,
-            runs.c.status.not_in([Status.QUEUED, Status.RUNNING]),
-        )
-    ).rowcount
-    if gone:
-        for table in (attempts, run_events, log_entries, files_table, last_runs):
-            connection.execute(delete(table).where(table.c.run_id == run_id))
-    return gone
+        delete(runs)
+        .where(runs.c.id == run_id, runs.c.tenant == tenant, runs.c.status.not_in([Status.QUEUED, Status.RUNNING]))
+        .returning(runs.c.job_id, runs.c.type, runs.c.status)
+    ).one_or_none()
+    if gone is None:
+        return 0
+    for table in (attempts, run_events, log_entries, files_table):
+        connection.execute(delete(table).where(table.c.run_id == run_id))
+    if connection.execute(delete(last_runs).where(last_runs.c.run_id == run_id)).rowcount:
+        _remember_previous(connection, tenant, *gone)
+    return 1
+
+
+def _remember_previous(
+    connection: Connection, tenant: str, job_id: str | None, type_id: str | None, status: str
+) -> None:
+    """The last run in a status was deleted; the one before it is the last one now."""
+    of_subject = runs.c.job_id == job_id if job_id else and_(runs.c.job_id.is_(None), runs.c.type == type_id)
+    query = select(runs.c.id).where(
+        runs.c.tenant == tenant, of_subject, runs.c.status == status, runs.c.parent_id.is_(None)
+    )
+    previous = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).scalar_one_or_none()
+    if previous is not None:
+        values = {"tenant": tenant, "subject": job_id or type_id, "status": status, "run_id": previous}
+        connection.execute(insert(last_runs).values(values))
 
 
 def attempts_of(connection: Connection, run_id: str) -> Sequence[Any]:

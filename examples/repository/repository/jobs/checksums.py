@@ -34,6 +34,8 @@ def _problem(path: Path, sha256: str) -> str | None:
             found = hashlib.file_digest(opened, "sha256").hexdigest()
     except FileNotFoundError:
         return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
     return None if found == sha256 else f"has changed: SHA-256 is {found}, not {sha256}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import tarfile
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import fields, validate
@@ -37,7 +37,7 @@ def export_records(since: str | None = None, serializer: str = "datacite-xml") -
 
 
 def _changed(since: str | None) -> list[Any]:
-    after = "" if since is None else datetime.fromisoformat(since).isoformat(timespec="seconds")
+    after = "" if since is None else datetime.fromisoformat(since).astimezone(UTC).isoformat(timespec="seconds")
     return connect().execute("SELECT * FROM record WHERE updated >= ? ORDER BY updated, id", (after,)).fetchall()
 
 

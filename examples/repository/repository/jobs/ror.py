@@ -95,7 +95,7 @@ def organisation_of(record: Any) -> Organisation:
         raise Malformed(f"id {identifier[:100]!r} is no ROR address")
     last_modified = _text(_object(_object(record, "admin"), "last_modified"), "date")
     try:
-        date.fromisoformat(last_modified)
+        day = date.fromisoformat(last_modified)
     except ValueError:
         raise Malformed(f"{identifier}: admin.last_modified.date {last_modified[:100]!r} is no date") from None
     canonical = json.dumps(record, sort_keys=True, ensure_ascii=False)
@@ -104,7 +104,7 @@ def organisation_of(record: Any) -> Organisation:
         name=_display_name(record, identifier),
         country=_country(record),
         status=_text(record, "status"),
-        last_modified=last_modified,
+        last_modified=day.isoformat(),
         digest=hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest(),
     )
 
@@ -123,15 +123,17 @@ def _object(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
+def _list(record: Mapping[str, Any], name: str) -> list[Any]:
+    value = record.get(name)
+    return value if isinstance(value, list) else []
+
+
 def _display_name(record: Mapping[str, Any], identifier: str) -> str:
-    names = record.get("names")
-    for name in names if isinstance(names, list) else ():
-        if (
-            isinstance(name, Mapping)
-            and isinstance(name.get("value"), str)
-            and "ror_display" in (name.get("types") or ())
-        ):
-            return str(name["value"]).encode("utf-8", "replace").decode()
+    for name in _list(record, "names"):
+        if isinstance(name, Mapping) and "ror_display" in _list(name, "types"):
+            value = name.get("value")
+            if isinstance(value, str) and value.strip():
+                return value.encode("utf-8", "replace").decode()
     raise Malformed(f"{identifier}: no name of type ror_display")
 
 

@@ -7,13 +7,15 @@ them: that is an administrator's right.
 from __future__ import annotations
 
 import contextlib
+import http.client
+import lzma
 import tempfile
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
-from urllib.error import URLError
 
 import ijson
 
@@ -23,6 +25,9 @@ UNPACKED_LIMIT = 5_000_000_000
 TIMEOUT_S = 60
 DEPTH_LIMIT = 64
 _CHUNK = 1 << 20
+# How much deeper an event of the parser leads. Keys of objects occur only below the elements.
+_STEPS = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
+_DAMAGE = (ijson.JSONError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 
 
 class BadRelease(ValueError):
@@ -42,24 +47,20 @@ class Release:
         BadRelease when it is nested so deeply that building its elements would take for ever.
         """
         found = depth = 0
-        events = self._events()
-        while True:
-            try:
-                with self._plain_errors():
-                    event = next(events)
-            except (StopIteration, BadRelease):
-                return found
-            if event.startswith("end"):
-                depth -= 1
-                continue
-            found += depth == 1
-            depth += event.startswith("start")
-            if depth > DEPTH_LIMIT:
-                raise BadRelease(f"{self._name} is nested deeper than {DEPTH_LIMIT} levels.")
-
-    def _events(self) -> Iterator[str]:
-        with self._open() as file:
-            yield from (event for event, _ in ijson.basic_parse(file) if event != "map_key")
+        try:
+            with self._open() as file, self._plain_errors():
+                for event, _ in ijson.basic_parse(file, use_float=True):
+                    step = _STEPS.get(event, 0)
+                    if depth == 1 and step >= 0:
+                        found += 1
+                    depth += step
+                    if depth > DEPTH_LIMIT:
+                        break
+        except BadRelease:
+            return found
+        if depth > DEPTH_LIMIT:
+            raise BadRelease(f"{self._name} is nested deeper than {DEPTH_LIMIT} levels.")
+        return found
 
     def __iter__(self) -> Iterator[Any]:
         read = 0
@@ -78,8 +79,8 @@ class Release:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[IO[bytes]]:
-        with self._archive.open(self._name) as file:
-            first = file.read(64).lstrip()[:1]
+        with self._plain_errors(), self._archive.open(self._name) as file:
+            first = file.read(4096).lstrip()[:1]
         if first != b"[":
             raise BadRelease(f"{self._name} in the zip is no JSON array; it begins with {first!r}.")
         with self._archive.open(self._name) as file:
@@ -89,8 +90,12 @@ class Release:
     def _plain_errors(self) -> Iterator[None]:
         try:
             yield
-        except (ijson.JSONError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-            raise BadRelease(f"{self._name} is damaged: {str(error).splitlines()[0]}.") from None
+        except BadRelease:
+            raise
+        except _DAMAGE as error:
+            raise BadRelease(f"{self._name} is damaged: {_said(error)}.") from None
+        except RuntimeError as error:  # encrypted, or packed by a method that zipfile does not know
+            raise BadRelease(f"{self._name} cannot be read: {_said(error)}.") from None
 
 
 @contextlib.contextmanager
@@ -106,8 +111,8 @@ def open_release(source: str) -> Iterator[Release]:
             archive = stack.enter_context(zipfile.ZipFile(path))
         except zipfile.BadZipFile:
             raise BadRelease(f"{source} is not a zip file.") from None
-        except OSError as error:
-            raise BadRelease(f"{source} cannot be read: {error.strerror or error}.") from None
+        except (*_DAMAGE, RuntimeError) as error:
+            raise BadRelease(f"{source} cannot be read: {_said(error)}.") from None
         yield Release(archive, _array_in(archive, source))
 
 
@@ -117,13 +122,21 @@ def _find(source: str) -> Path:
     for path in shipped:
         if source in (path.name, path.name.partition("-")[0]):
             return path
-    path = Path(source).expanduser()
-    if not path.is_file():
+    file = _file(source)
+    if file is None:
         known = ", ".join(path.name.partition("-")[0] for path in shipped)
         raise BadRelease(
             f"There is no release {source!r}: give one of {known}, the path of a zip file, or its web address."
         )
-    return path
+    return file
+
+
+def _file(source: str) -> Path | None:
+    try:
+        path = Path(source).expanduser()
+        return path if path.is_file() else None
+    except (OSError, RuntimeError):  # too long a name, or the home of somebody unknown
+        return None
 
 
 def _array_in(archive: zipfile.ZipFile, source: str) -> str:
@@ -145,7 +158,14 @@ def _download(address: str, path: Path) -> None:
                 file.write(chunk)
                 if file.tell() > DOWNLOAD_LIMIT:
                     raise BadRelease(f"{address} gives more than {DOWNLOAD_LIMIT:,} bytes.")
-    except (URLError, OSError, ValueError) as error:
-        if isinstance(error, BadRelease):
-            raise
-        raise BadRelease(f"{address} cannot be downloaded: {getattr(error, 'reason', error)}.") from None
+    except BadRelease:
+        raise
+    except (http.client.HTTPException, OSError, ValueError) as error:
+        raise BadRelease(f"{address} cannot be downloaded: {_said(error)}.") from None
+
+
+def _said(error: Exception) -> str:
+    """The first line of what an error says; its name when it says nothing."""
+    said = getattr(error, "reason", None) or (error.args[0] if len(error.args) == 1 else error)
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    return (text.splitlines() or [""])[0].rstrip(". ") or type(error).__name__

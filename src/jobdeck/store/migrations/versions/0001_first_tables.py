@@ -12,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """Make every table and index."""
     op.create_table(
         "jobdeck_attempt",
         sa.Column("run_id", sa.String(length=36), nullable=False),
@@ -32,8 +33,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "jobdeck_audit",
-        sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("principal_id", sa.String(length=255), nullable=False),
         sa.Column("action", sa.String(length=64), nullable=False),
@@ -42,9 +43,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("before", sa.Text(), nullable=True),
         sa.Column("after", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("tenant", "id"),
     )
-    op.create_index("jobdeck_audit_newest", "jobdeck_audit", ["tenant", "id"], unique=False)
     op.create_table(
         "jobdeck_file",
         sa.Column("run_id", sa.String(length=36), nullable=False),
