@@ -152,8 +152,9 @@ def test_what_a_dead_worker_of_this_host_held_is_lost(deck: Deck) -> None:
     ]  # fmt: skip
     held: dict[str, Claim] = {}
     for worker in workers:
-        Presence(deck.database, worker).begin(now)
+        Presence(deck.database, worker).begin(deck.office.clock.now_us())
         deck.runs.start("greet")
+        now = deck.office.clock.now_us()
         who = Holder(id=worker.id, host=worker.host, boot_id=worker.boot_id)
         ((held[worker.id],), _) = Claims(deck.database, who, ("default",), ("greet",)).exchange(Report(), 1, now)
     assert len(deck.workers.list()) == 3

@@ -200,6 +200,7 @@ class Lives(RuleBasedStateMachine):
         self.final: dict[str, Any] = {}
         self.stopped_before_start: set[str] = set()
         self.ids: list[str] = []
+        self.begun: set[tuple[str, int]] = set()
 
     @rule(target=queued)
     def enqueue(self) -> str:
@@ -218,10 +219,19 @@ class Lives(RuleBasedStateMachine):
             for _ in range(times):
                 self.workers[who].end(claim, kind)
 
+    @rule(claims=held)
+    def begin(self, claims: list[tuple[int, Claim]]) -> None:
+        for who, claim in claims:
+            held = self.deck.runs.get(claim.id).status is Status.RUNNING
+            if held and claim.id in {one.id for one in self.workers[who].claims.held()}:
+                self.workers[who].say(begun=[(claim, self.workers[who].now(), 1)])
+                self.begun.add((claim.id, claim.fence))
+
     @rule(claims=consumes(held))
     def give_back(self, claims: list[tuple[int, Claim]]) -> None:
         for who, claim in claims:
-            self.workers[who].say(released=[claim])
+            if (claim.id, claim.fence) not in self.begun:
+                self.workers[who].say(released=[claim])
 
     @rule(claims=held)
     def log(self, claims: list[tuple[int, Claim]]) -> None:
@@ -272,13 +282,30 @@ class Lives(RuleBasedStateMachine):
     def attempts_are_starts(self) -> None:
         with self.deck.database.read() as connection:
             made = [row.run_id for row in connection.execute(select(tables.attempts))]
+            counted = {row.id: row.attempt for row in connection.execute(select(tables.runs)) if row.ended_at}
         assert len(made) == len(set(made))
         assert set(made) <= set(self.ids)
+        assert {run_id for run_id, attempts in counted.items() if attempts} == set(made) & counted.keys()
+
+    @invariant()
+    def the_last_run_of_each_status_is_remembered(self) -> None:
+        with self.deck.database.read() as connection:
+            remembered = {row.status: row.run_id for row in connection.execute(select(tables.last_runs))}
+            ended = [row for row in connection.execute(select(tables.runs)) if row.ended_at]
+        assert remembered == {row.status: row.id for row in sorted(ended, key=lambda row: row.id)}
+
+    @invariant()
+    def lines_are_numbered_without_gaps(self) -> None:
+        with self.deck.database.read() as connection:
+            lines: dict[str, list[int]] = {}
+            for row in connection.execute(select(tables.log_entries).order_by(tables.log_entries.c.seq)):
+                lines.setdefault(row.run_id, []).append(row.seq)
+        assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in lines.values())
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_any_order_of_events_keeps_the_invariants(deck: Deck, database_url: str, tmp_path: Path) -> None:
-    _run_lives(deck, examples=25, steps=25)
+    _run_lives(deck, examples=40, steps=40)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
