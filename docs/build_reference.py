@@ -157,13 +157,19 @@ def _first_line(function: Callable[..., Any]) -> str:
     return (inspect.getdoc(function) or "").partition("\n")[0]
 
 
-def main() -> int:
-    """Write all pages."""
+def main(arguments: list[str]) -> int:
+    """Write all pages; with `--check`, only name those that are out of date, and return 1 when there are any."""
+    made = pages()
+    if "--check" in arguments:
+        found = {path.name: path.read_text() for path in REFERENCE.iterdir()}
+        stale = sorted(name for name in made.keys() | found.keys() if made.get(name) != found.get(name))
+        sys.stdout.writelines(f"{name}\n" for name in stale)
+        return int(bool(stale))
     REFERENCE.mkdir(exist_ok=True)
-    for name, text in pages().items():
+    for name, text in made.items():
         (REFERENCE / name).write_text(text)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
