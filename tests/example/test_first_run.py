@@ -36,8 +36,8 @@ class Instance:
         self.log = home.parent / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "jobdeck", "--app", "repository:create_app", "up", "--port", str(self.port)]
+    def command(self, port: int) -> list[str]:
+        return [sys.executable, "-m", "jobdeck", "--app", "repository:create_app", "up", "--port", str(port)]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -47,7 +47,7 @@ class Instance:
     def start(self) -> None:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                self.command(), cwd=EXAMPLE, env=self.environment, stdout=log, stderr=subprocess.STDOUT
+                self.command(self.port), cwd=EXAMPLE, env=self.environment, stdout=log, stderr=subprocess.STDOUT
             )
         self._until(self.is_healthy, seconds=60, every=0.1)
         self._until(lambda: "is ready at" in self.log.read_text())
@@ -80,11 +80,11 @@ class Instance:
         self._until(lambda: all(started_ticks(pid) is None for pid in members))
         return code
 
-    def start_beside(self, **environment: str) -> str:
+    def start_beside(self, port: int, home: Path) -> str:
         """The one line with which a second start is refused."""
         refused = subprocess.run(
-            self.command(), cwd=EXAMPLE, env={**self.environment, **environment}, capture_output=True, text=True,
-            timeout=60, check=False,
+            self.command(port), cwd=EXAMPLE, env={**self.environment, "JOBDECK_HOME": str(home)},
+            capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (1, "", 1), refused.stderr
         return refused.stderr
@@ -175,9 +175,8 @@ def test_the_first_run(instance: Instance, until: Until) -> None:
     stopped = instance.ended(slow, seconds=20)
     assert (stopped["status"], stopped["reason"], stopped["stop_reason"]) == ("CANCELLED", "stopped", "half-way")
 
-    assert "Another jobdeck serves from" in instance.start_beside()
-    elsewhere = instance.home.with_name("elsewhere")
-    assert "Cannot listen on" in instance.start_beside(JOBDECK_HOME=str(elsewhere))
+    assert "Another jobdeck serves from" in instance.start_beside(0, instance.home)
+    assert "Cannot listen on" in instance.start_beside(instance.port, instance.home.with_name("elsewhere"))
 
     cut = instance.ask("/api/tasks/slow_nothing/runs", {"args": {"steps": 600, "seconds": 0.1}})
     until(lambda: instance.ask(f"/api/runs/{cut['id']}")["progress"])
