@@ -71,5 +71,7 @@ def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
 
 def test_make_help_lists_every_target() -> None:
     rules = set(re.findall(r"^\.PHONY: (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert {line.split()[0] for line in told.splitlines()} == rules

@@ -100,7 +100,8 @@ def test_a_form_sent_back_unchanged_says_what_it_showed(kind: str, data: st.Data
 def test_an_instant_stays_the_same_in_utc(at: datetime) -> None:
     schema = {"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}}}
     found = reread(schema, {"at": at.isoformat()})["at"]
-    assert datetime.fromisoformat(found) == at
+    # In a gap of its zone an instant never equals one of another zone, so both are compared as written.
+    assert datetime.fromisoformat(found) == datetime.fromisoformat(at.isoformat())
     assert datetime.fromisoformat(found).utcoffset() == timedelta(0)
 
 
