@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import select
 
 from jobdeck import Deck
@@ -109,6 +109,40 @@ def test_whoever_lost_a_run_can_write_nothing(deck: Deck) -> None:
     assert after == before
     assert [attempt.outcome for attempt in deck.runs.attempts(run.id)] == ["lost"]
     assert deck.runs.logs(run.id).entries == []
+
+
+def test_the_number_of_a_fence_alone_lets_nobody_write(deck: Deck) -> None:
+    run = deck.runs.start("greet")
+    (claim,) = Worker(deck).claim()
+    before = deck.runs.get(run.id)
+    impostor = Worker(deck)
+    fenced = (claim.id, impostor.holder.id, claim.fence)
+    assert impostor.end(claim) == {run.id}
+    impostor.log(claim, "not mine")
+    impostor.say(
+        begun=[(claim, impostor.now(), 1)], alive=[claim], released=[claim],
+        progress={claim.id: (1, 2, None, *fenced)},
+    )  # fmt: skip
+    assert deck.runs.get(run.id) == before
+    assert deck.runs.attempts(run.id) == []
+    assert deck.runs.logs(run.id).total == 0
+
+
+def test_an_earlier_claim_of_the_same_worker_writes_nothing(deck: Deck) -> None:
+    run = deck.runs.start("greet")
+    worker = Worker(deck)
+    (earlier,) = worker.claim()
+    worker.say(released=[earlier])
+    (claim,) = worker.claim()
+    before = deck.runs.get(run.id)
+    assert worker.end(earlier, OutcomeKind.ERROR) == {run.id}
+    worker.log(earlier, "too late")
+    worker.say(begun=[(earlier, worker.now(), 1)], alive=[earlier], released=[earlier])
+    assert deck.runs.get(run.id) == before
+    assert deck.runs.attempts(run.id) == []
+    assert deck.runs.logs(run.id).total == 0
+    assert worker.end(claim) == set()
+    assert deck.runs.get(run.id).status is Status.SUCCESS
 
 
 def test_a_claim_given_back_burns_no_attempt(deck: Deck) -> None:
@@ -222,12 +256,10 @@ class Lives(RuleBasedStateMachine):
     @rule(claims=held)
     def begin(self, claims: list[tuple[int, Claim]]) -> None:
         for who, claim in claims:
-            held = self.deck.runs.get(claim.id).status is Status.RUNNING
-            if held and claim.id in {one.id for one in self.workers[who].claims.held()}:
-                self.workers[who].say(begun=[(claim, self.workers[who].now(), 1)])
-                self.begun.add((claim.id, claim.fence))
+            self.workers[who].say(begun=[(claim, self.workers[who].now(), 1)])
+            self.begun.add((claim.id, claim.fence))
 
-    @rule(claims=consumes(held))
+    @rule(claims=held)
     def give_back(self, claims: list[tuple[int, Claim]]) -> None:
         for who, claim in claims:
             if (claim.id, claim.fence) not in self.begun:
@@ -274,6 +306,7 @@ class Lives(RuleBasedStateMachine):
                 self.final.setdefault(row.id, (status, row.reason, row.ended_at, row.result))
                 assert row.ended_at is not None
             assert (row.owner is not None) or status is not Status.RUNNING
+            assert row.stop_requested_at is None or status is not Status.QUEUED
             assert 0 <= row.attempt <= 1
             self.seen[row.id] = (status, row.fence)
         assert {row.id for row in rows} == set(self.ids)

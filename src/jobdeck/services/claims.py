@@ -75,7 +75,8 @@ class Claims:
         owner = self._holder.id
         if report.begun:
             claims.begin(connection, [(at, c.id, owner, c.fence) for c, at, _ in report.begun])
-            claims.record_attempts(connection, [self._open_attempt(*one) for one in report.begun])
+            where = (self._holder.host, self._holder.boot_id)
+            claims.open_attempts(connection, [(*where, pid, at, c.id, owner, c.fence) for c, at, pid in report.begun])
         if report.log_entries:
             self._append_logs(connection, report)
         if report.progress:
@@ -99,8 +100,3 @@ class Claims:
                 logs.append(connection, entries)
         except Exception as error:  # whatever a driver finds wrong with a line
             logger.error("%d log lines could not be kept: %.300s", len(entries), error)
-
-    def _open_attempt(self, claim: Claim, started_us: int, pid: int) -> tuple[Any, ...]:
-        holder = self._holder
-        return (claim.id, claim.attempt, claim.tenant, claim.fence, holder.id, holder.host, holder.boot_id,
-                pid, started_us, None, None, None, None, None)  # fmt: skip

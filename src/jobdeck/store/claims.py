@@ -51,6 +51,12 @@ ON CONFLICT (run_id, attempt) DO UPDATE SET ended_at = excluded.ended_at, outcom
 WHERE jobdeck_attempt.outcome IS NULL
 """
 
+_OPEN_ATTEMPT = f"""
+INSERT INTO jobdeck_attempt (run_id, attempt, tenant, fence, worker_id, host, boot_id, pid, started_at)
+SELECT id, attempt, tenant, fence, owner, ?, ?, ?, ? FROM jobdeck_run WHERE {_FENCED}
+ON CONFLICT (run_id, attempt) DO NOTHING
+"""
+
 _LAST_RUN = """
 INSERT INTO jobdeck_last_run (tenant, subject, status, run_id)
 SELECT tenant, COALESCE(job_id, type), status, id FROM jobdeck_run
@@ -138,6 +144,11 @@ def release(connection: AnyConnection, rows: Rows) -> int:
 def cancel_unbegun(connection: AnyConnection, rows: Rows) -> int:
     """End claims that were asked to stop before their body began: rows of (now, id, owner, fence). How many there were."""
     return execute_many(connection, _CANCEL_UNBEGUN, rows)
+
+
+def open_attempts(connection: AnyConnection, rows: Rows) -> None:
+    """Write attempts whose body has begun: rows of (host, boot_id, pid, started_at, id, owner, fence)."""
+    execute_many(connection, _OPEN_ATTEMPT, rows)
 
 
 def record_attempts(connection: AnyConnection, rows: Rows) -> None:
