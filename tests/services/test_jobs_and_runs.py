@@ -14,7 +14,10 @@ from sqlalchemy import event, func, select
 from jobdeck import Deck
 from jobdeck.core.filters import JobFilter, Page, RunFilter
 from jobdeck.core.principal import ADMINISTRATOR, Principal
+from jobdeck.core.times import from_us
+from jobdeck.core.worker import WorkerInfo
 from jobdeck.errors import Conflict, InvalidInput, JobdeckError, NotAllowed, NotFound
+from jobdeck.services.workers import Presence
 from jobdeck.store import tables
 
 AN_ID = "01890000-0000-7000-8000-000000000000"
@@ -265,6 +268,17 @@ def _any_text_is_kept(deck: Deck, value: dict[str, Any], title: str) -> None:
 
 def test_any_text_is_kept_alike(deck: Deck) -> None:
     _any_text_is_kept(deck)
+
+
+def test_workers_are_listed_for_their_tenant_only(deck: Deck) -> None:
+    now = from_us(deck.office.clock.now_us())
+    worker = WorkerInfo(
+        id=AN_ID, host="host", pid=1, pid_started=1, boot_id="boot", queues=("default",), processes=2,
+        started_at=now, seen_at=now,
+    )  # fmt: skip
+    Presence(deck.database, worker).begin(deck.office.clock.now_us())
+    assert [one.id for one in deck.workers.list()] == [AN_ID]
+    assert deck.acting_as(STRANGER).workers.list() == []
 
 
 def test_counts_are_by_tenant(deck: Deck) -> None:

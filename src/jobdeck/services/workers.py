@@ -22,7 +22,7 @@ class Workers(Service):
         self._require(Action.WORKERS_READ)
         since_us = self._now_us() - int(2 * self._office.settings.lease_s * 1_000_000)
         with self._database.read() as connection:
-            return workers.present(connection, since_us)
+            return workers.of_tenant(connection, self._tenant, since_us)
 
 
 class Presence:
@@ -56,7 +56,7 @@ def bury_dead(
     `is_dead` looks at the process itself, so that a restart needs to wait for no lease.
     """
     with database.read() as connection:
-        dead = [worker for worker in workers.present(connection) if worker.host == host and is_dead(worker)]
+        dead = [worker for worker in workers.on_host(connection, host) if is_dead(worker)]
     buried = []
     for worker in dead:
         with database.write() as connection:

@@ -11,6 +11,7 @@ from ..core.worker import WorkerInfo
 from . import rows
 from .tables import workers
 
+LISTED_LIMIT = 1000
 _KEEP_US = 24 * 3600 * 1_000_000
 
 
@@ -43,7 +44,15 @@ def ended(connection: Connection, worker_id: str, now_us: int) -> None:
     connection.execute(update(workers).where(workers.c.id == worker_id).values(ended_at=now_us))
 
 
-def present(connection: Connection, since_us: int = 0) -> Sequence[WorkerInfo]:
-    """Workers that have not ended, seen since then, oldest first."""
-    query = select(workers).where(workers.c.ended_at.is_(None), workers.c.seen_at >= since_us)
+def of_tenant(connection: Connection, tenant: str, since_us: int) -> Sequence[WorkerInfo]:
+    """A tenant's workers that have not ended, seen since then, oldest first; `LISTED_LIMIT` at most."""
+    query = select(workers).where(
+        workers.c.tenant == tenant, workers.c.ended_at.is_(None), workers.c.seen_at >= since_us
+    )
+    return [rows.worker(row) for row in connection.execute(query.order_by(workers.c.started_at).limit(LISTED_LIMIT))]
+
+
+def on_host(connection: Connection, host: str) -> Sequence[WorkerInfo]:
+    """Workers of a host that have not ended, whatever their tenant: the kernel does not know tenants."""
+    query = select(workers).where(workers.c.host == host, workers.c.ended_at.is_(None))
     return [rows.worker(row) for row in connection.execute(query.order_by(workers.c.started_at))]
