@@ -22,7 +22,7 @@ demo: $(VENV)/.demo ## Run jobdeck with the example repository (PORT=8000, JOBDE
 
 .PHONY: test
 test: lint types contract ## Install what the checks need, then run all of them
-	@tools/install-debian-packages chromium postgresql
+	@tools/install-debian-packages chromium curl libatomic1 postgresql
 	JOBDECK_TEST_SERVICES=required $(BIN)/python -m pytest
 
 .PHONY: lint

@@ -10,17 +10,19 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import click
 
 import jobdeck
-from jobdeck import Deck
+from jobdeck import Deck, LastSuccess
 from jobdeck.cli.commands import program
 from jobdeck.config import described
 from jobdeck.core.lifecycle import TRANSITIONS
 from jobdeck.core.run import Reason, Status, Trigger
+from jobdeck.definitions import last_success
 from jobdeck.web.application import create_app
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -101,11 +103,16 @@ def rest() -> Iterator[str]:
 def python_names() -> Iterator[str]:
     """The public names with their signatures and docstrings."""
     for name in sorted(jobdeck.__all__, key=str.lower):
-        yield from _documented(name, getattr(jobdeck, name), "##")
+        yield from _documented(name, getattr(jobdeck, name))
 
 
-def _documented(name: str, thing: Any, level: str) -> Iterator[str]:
-    yield f"{level} `{name}{_signature(thing)}`"
+def _documented(name: str, thing: Any) -> Iterator[str]:
+    """What is ours to say; a type alias or an enumeration would speak in the words of this Python's own library."""
+    if thing is LastSuccess:
+        yield from ("## `LastSuccess`", "", inspect.getdoc(last_success) or "", "")
+        return
+    is_enumeration = inspect.isclass(thing) and issubclass(thing, Enum)
+    yield f"## `{name}{'' if is_enumeration else _signature(thing)}`"
     yield ""
     yield inspect.getdoc(thing) or ""
     yield ""
