@@ -64,9 +64,11 @@ def test_a_first_start_makes_records_and_one_job_of_each_type(app: Flask) -> Non
 
 
 def test_the_public_page(seeded: Flask) -> None:
-    text = seeded.test_client().get("/").text
+    text = seeded.test_client().get("/records").text
     assert "200 records" in text
     assert "/administration/jobs" in text
+    root = seeded.test_client().get("/")
+    assert (root.status_code, root.headers["Location"]) == (302, "/administration/jobs")
 
 
 def test_ended_embargoes_are_lifted_and_others_stay(seeded: Flask) -> None:

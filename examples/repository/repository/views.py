@@ -1,4 +1,4 @@
-"""The repository's public page: its newest records, and the way to the administration."""
+"""The repository's public page, `/records`: its newest records, and the way to the administration."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ SHOWN = 50
 pages = Blueprint("repository", __name__, template_folder="templates")
 
 
-@pages.get("/")
-def home() -> str:
+@pages.get("/records")
+def newest() -> str:
     """The newest records."""
     database = connect()
     records = database.execute("SELECT * FROM record ORDER BY updated DESC, id LIMIT ?", (SHOWN,)).fetchall()
