@@ -22,8 +22,8 @@ demo: $(VENV)/.demo ## Run jobdeck with the example repository (PORT=8000, JOBDE
 
 .PHONY: test
 test: lint types contract ## Install what the checks need, then run all of them
-	@tools/install-debian-packages chromium curl libatomic1 postgresql
-	JOBDECK_TEST_SERVICES=required $(BIN)/python -m pytest
+	@tools/install-debian-packages chromium curl libatomic1 postgresql rabbitmq-server redis-server
+	JOBDECK_TEST_SERVICES=required $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Lint and check the formatting
@@ -48,8 +48,9 @@ docs: $(VENV)/.dev ## Write docs/reference/ anew from the code
 	$(BIN)/python docs/build_reference.py
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Measure speed beside a peer (several minutes)
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev ## Measure speed beside peers (half an hour; BENCH="--scale 0.4 --write")
+	@tools/install-debian-packages postgresql rabbitmq-server redis-server
+	$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: lock
 lock: $(VENV)/.uv ## Choose the newest versions of everything anew

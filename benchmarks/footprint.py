@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -11,9 +10,10 @@ from pathlib import Path
 
 from .jobdeck_side import Jobdeck
 from .measuring import wait_until
+from .programs import ROOT
+from .spent import cpu_seconds, tree
 
-_TICKS = os.sysconf("SC_CLK_TCK")
-REPOSITORY = Path(__file__).resolve().parents[1] / "examples" / "repository"
+REPOSITORY = ROOT / "examples" / "repository"
 
 
 def idle(folder: Path, seconds: float, *, app: str | None = None) -> tuple[float, float]:
@@ -21,10 +21,10 @@ def idle(folder: Path, seconds: float, *, app: str | None = None) -> tuple[float
     side = Jobdeck(folder)
     try:
         with side.worker(app=app, cwd=REPOSITORY if app else None) as pid:
-            before, began = _cpu_seconds(pid), time.monotonic()
+            before, began = cpu_seconds(pid), time.monotonic()
             time.sleep(seconds)
-            used = (_cpu_seconds(pid) - before) / (time.monotonic() - began)
-            return sum(map(_pss_mb, _tree(pid))), used * 100
+            used = (cpu_seconds(pid) - before) / (time.monotonic() - began)
+            return sum(map(_pss_mb, tree(pid))), used * 100
     finally:
         side.close()
 
@@ -54,22 +54,6 @@ def help_ms() -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def _tree(pid: int) -> list[int]:
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += _tree(int(child))
-    return found
-
-
 def _pss_mb(pid: int) -> float:
     match = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
     return int(match[1]) / 1024 if match else 0.0
-
-
-def _cpu_seconds(pid: int) -> float:
-    ticks = 0
-    for one in _tree(pid):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / _TICKS

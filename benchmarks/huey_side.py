@@ -16,15 +16,11 @@ from .measuring import DEADLINE_S, Latency, rate, wait_until
 
 
 class Huey:
-    """One queue in a file of its own."""
+    """One queue in a file of its own, with fsync, as is its default."""
 
-    def __init__(self, folder: Path, durability: str = "full") -> None:
-        self.name = f"Huey, fsync {'on' if durability == 'full' else 'off'}"
-        self._environment = {
-            "BENCHMARK_HUEY_FILE": str(folder / "huey.db"),
-            "BENCHMARK_HUEY_FSYNC": str(int(durability == "full")),
-        }
-        self._huey = huey_tasks.make(folder / "huey.db", fsync=durability == "full")
+    def __init__(self, folder: Path, url: str | None = None) -> None:
+        self._environment = {"BENCHMARK_HUEY_FILE": str(folder / "huey.db")}
+        self._huey = huey_tasks.make(folder / "huey.db")
         self._tasks = huey_tasks.register(self._huey)
 
     def enqueue(self, count: int) -> float:

@@ -23,9 +23,9 @@ class Tasks:
     first_mark: Callable[[], int]
 
 
-def make(file: Path, *, fsync: bool) -> SqliteHuey:
+def make(file: Path) -> SqliteHuey:
     """A queue in `file`."""
-    return SqliteHuey("benchmark", filename=str(file), fsync=fsync)
+    return SqliteHuey("benchmark", filename=str(file), fsync=True)
 
 
 def register(huey: SqliteHuey) -> Tasks:
@@ -54,7 +54,7 @@ def register(huey: SqliteHuey) -> Tasks:
 
 def consume() -> None:
     """Run the consumer until SIGTERM."""
-    huey = make(Path(os.environ["BENCHMARK_HUEY_FILE"]), fsync=os.environ["BENCHMARK_HUEY_FSYNC"] == "1")
+    huey = make(Path(os.environ["BENCHMARK_HUEY_FILE"]))
     register(huey)
     logging.getLogger("huey").setLevel(logging.ERROR)
     huey.create_consumer().run()

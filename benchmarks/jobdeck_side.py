@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import text
 
 from jobdeck import Deck, Run
 
 from . import tasks
-from .measuring import DEADLINE_S, Latency, rate, wait_until
+from .measuring import Latency, rate, wait_until
+from .programs import check, program
+from .spent import Spent
 
-_LIVE = text("SELECT EXISTS (SELECT 1 FROM jobdeck_run WHERE status IN ('QUEUED', 'RUNNING'))")
-_FIRST = text("SELECT MIN(started_at) FROM jobdeck_run")
+# As the partial indexes are written, so that finished runs cost nothing.
+_LIVE = text("""SELECT EXISTS (SELECT 1 FROM jobdeck_run WHERE status = 'QUEUED' AND parked = 0)
+    OR EXISTS (SELECT 1 FROM jobdeck_run WHERE status = 'RUNNING' AND owner IS NOT NULL)""")
+_FIRST = text("SELECT MIN(started_at) FROM jobdeck_run WHERE id >= :id")
 
 
 class Jobdeck:
-    """One instance in a folder of its own, with a worker of two child processes where a workload wants one."""
+    """One instance in a folder of its own, with a worker of two child processes where a workload wants one.
 
-    def __init__(self, folder: Path, durability: str = "normal") -> None:
-        self.name = f"jobdeck, {durability}"
-        self.home = folder
+    `url` is that of a PostgreSQL database; without one the instance has its SQLite file, with this durability. After
+    `end_to_end`, `spent` is the seconds of processor time by party, as far as they are known.
+    """
+
+    def __init__(self, folder: Path, url: str | None = None, *, durability: str = "normal", **settings: Any) -> None:
+        self.spent: dict[str, float] = {}
         self._environment = {
             "JOBDECK_HOME": str(folder),
             "JOBDECK_JOB_TYPES": tasks.__name__,
+            "JOBDECK_DATABASE_URL": url or "",
             "JOBDECK_DURABILITY": durability,
             "JOBDECK_PROCESSES": "2",
             "JOBDECK_STOP_GRACE": "0",
+            **{f"JOBDECK_{name.upper()}": value for name, value in settings.items()},
         }
-        self.deck = Deck(job_types=[tasks], home=folder, durability=durability)
+        self.deck = Deck(job_types=[tasks], home=folder, database_url=url, durability=durability, **settings)
         self.deck.upgrade_database()
 
     def enqueue(self, count: int) -> float:
@@ -43,6 +51,13 @@ class Jobdeck:
         began = time.perf_counter()
         for number in range(count):
             self.deck.enqueue(tasks.noop, kwargs={"number": number})
+        return rate(count, time.perf_counter() - began)
+
+    def batches_of_one(self, count: int) -> float:
+        """Runs a second that one caller starts by `start_many` with one run in each call."""
+        began = time.perf_counter()
+        for number in range(count):
+            self.deck.runs.start_many("noop", [{"number": number}])
         return rate(count, time.perf_counter() - began)
 
     def bulk(self, count: int) -> float:
@@ -54,22 +69,33 @@ class Jobdeck:
 
     def drain(self, count: int, type_id: str = "noop") -> float:
         """Runs a second that a worker executes from a full queue, until the last one's end is stored."""
-        self.deck.runs.start_many(type_id, [{}] * count)
+        ids = self.deck.runs.start_many(type_id, [{}] * count)
+        ended_us = self.work_off()
+        with self.deck.database.read() as connection:
+            first_us = connection.execute(_FIRST, {"id": ids[0]}).scalar_one()
+        return rate(count, (ended_us - first_us) / 1_000_000)
+
+    def drain_afresh(self, count: int) -> float:
+        """The same when each run has a process of its own."""
+        return self.drain(count, "leave_a_thread")
+
+    def work_off(self) -> int:
+        """Let a worker execute all that is queued; when that was stored, in microseconds."""
         with self.worker(wait=False):
             self._wait_until_done()
-            ended_us = time.time_ns() // 1000
-        with self.deck.database.read() as connection:
-            first_us = connection.execute(_FIRST).scalar_one()
-        return rate(count, (ended_us - first_us) / 1_000_000)
+            return time.time_ns() // 1000
 
     def end_to_end(self, count: int) -> float:
         """Runs a second from the first enqueue to the last end, while a worker is at it."""
         with self.worker():
-            began = time.perf_counter()
+            spent, caller_s, began = Spent(self._parties()), time.process_time(), time.perf_counter()
             for number in range(count):
                 self.deck.enqueue(tasks.noop, kwargs={"number": number})
+            caller_s = time.process_time() - caller_s
             self._wait_until_done()
-            return rate(count, time.perf_counter() - began)
+            found = rate(count, time.perf_counter() - began)
+            self.spent = {"caller": caller_s, **spent.seconds()}
+            return found
 
     def idle_latency(self, count: int) -> Latency:
         """From the enqueue call to the body's begin, with an idle worker."""
@@ -95,19 +121,32 @@ class Jobdeck:
     @contextmanager
     def worker(self, *, wait: bool = True, app: str | None = None, cwd: Path | None = None) -> Iterator[int]:
         """A worker process (its pid), ready to work unless `wait` is false."""
-        command = [sys.executable, "-m", "jobdeck", *(["--app", app] if app else []), "worker"]
-        environment = {**os.environ, **self._environment, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-        process = subprocess.Popen(command, env=environment, cwd=cwd)
-        try:
+        with self._process([*(["--app", app] if app else []), "worker"], cwd) as process:
             if wait:
-                wait_until(lambda: process.poll() is not None or bool(self.deck.workers.list()))
-                if process.returncode is not None:
-                    raise RuntimeError("The worker has ended before it was ready; its last words are above.")
+                self._wait_for(process, self.deck.workers.list)
                 self.run_and_wait("noop")
             yield process.pid
-        finally:
-            process.terminate()
-            process.wait(DEADLINE_S)
+
+    @contextmanager
+    def scheduler(self) -> Iterator[int]:
+        """A scheduler process (its pid), at work."""
+        with self._process(["scheduler"]) as process:
+            self._wait_for(process, self.deck.workers.schedulers)
+            yield process.pid
+
+    def _process(self, words: list[str], cwd: Path | None = None) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        return program(["jobdeck", *words], self._environment, cwd)
+
+    def _wait_for(self, process: subprocess.Popen[bytes], listed: Callable[[], Sequence[object]]) -> None:
+        def is_ready() -> bool:
+            check([process])
+            return bool(listed())
+
+        wait_until(is_ready)
+
+    def _parties(self) -> dict[str, list[int]]:
+        """Whose processor time is told, as heads of process trees."""
+        return {}
 
     def _wait_until_done(self) -> None:
         with self.deck.database.engine.connect() as connection:

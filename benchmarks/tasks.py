@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 from jobdeck import job_type
@@ -20,6 +21,12 @@ def five_lines() -> None:
     """Log five lines."""
     for number in range(5):
         logger.info("line %d", number)
+
+
+@job_type
+def leave_a_thread() -> None:
+    """Leave a thread behind, so that this process executes no other run."""
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
 
 
 @job_type

@@ -1,4 +1,5 @@
-"""Writes `docs/reference/` from the code: settings, commands, REST routes, Python names, statuses.
+"""Writes `docs/reference/` from the code: settings, commands, REST routes, Python names, statuses, and what engines can do,
+from the verdicts of their conformance suite.
 
 `make docs` runs it; a test says when a page is out of date.
 """
@@ -6,6 +7,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 import tempfile
@@ -20,12 +22,14 @@ import jobdeck
 from jobdeck import Deck, LastSuccess
 from jobdeck.cli.commands import program
 from jobdeck.config import described
-from jobdeck.core.lifecycle import TRANSITIONS
+from jobdeck.core.lifecycle import TABLE, TRANSITIONS
 from jobdeck.core.run import Reason, Status, Trigger
 from jobdeck.definitions import last_success
+from jobdeck.testing import conformance
 from jobdeck.web.application import create_app
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+VERDICTS = Path(__file__).resolve().parent / "engines.json"
 _GENERATED = "*Made from the code by `make docs`.*"
 
 
@@ -37,6 +41,7 @@ def pages() -> dict[str, str]:
         "rest.md": ("REST API", rest()),
         "python.md": ("Python names", python_names()),
         "statuses.md": ("Statuses", statuses()),
+        "engines.md": ("Engines", engines()),
     }
     found = {
         name: "\n".join([f"# {title}", "", _GENERATED, "", *lines]).rstrip() + "\n"
@@ -149,15 +154,51 @@ def statuses() -> Iterator[str]:
     yield "stateDiagram-v2"
     yield "    [*] --> QUEUED"
     for old, new in sorted(TRANSITIONS):
-        yield f"    {old} --> {new}"
+        names = ", ".join(row.name for row in TABLE if row.old is old and new in row.new)
+        yield f"    {old} --> {new}: {names}"
     yield "```"
     yield ""
-    yield "RUNNING → QUEUED happens when a claim is given back whose body had not begun. Two more are shown and never stored: WAITING is"
-    yield "QUEUED before its time, CANCELLING is RUNNING with a stop requested."
+    yield "Two more are shown and never stored: WAITING is QUEUED while something keeps the run from its turn, CANCELLING is RUNNING"
+    yield "with a stop requested."
+    yield ""
+    yield "| transition | from | to | by | only while |"
+    yield "|---|---|---|---|---|"
+    for row in TABLE:
+        reached = ", ".join(row.new) if len(row.new) < len(Status) - 2 else "any final status"
+        yield f"| {row.name} | {row.old or '–'} | {reached} | {row.actor} | {row.guard} |"
     yield ""
     yield f"- **Statuses**: {', '.join(f'`{one}`' for one in Status)}"
     yield f"- **Reasons** of FAILED and CANCELLED: {', '.join(f'`{one}`' for one in Reason)}"
     yield f"- **Triggers**: {', '.join(f'`{one}`' for one in Trigger)}"
+
+
+def engines() -> Iterator[str]:
+    """The matrix of what each engine can do, and how an engine of somebody else is proven."""
+    verdicts: dict[str, dict[str, str]] = json.loads(VERDICTS.read_text())
+    reasons = list(
+        dict.fromkeys(told for column in verdicts.values() for told in column.values() if told != conformance.YES)
+    )
+    yield "What each engine did when the conformance suite was run on it, with real servers, workers and kills. Unless it says"
+    yield "otherwise, runs execute in child processes (`JOBDECK_ISOLATION=process`); *in process* is `none`."
+    yield ""
+    yield f"| | {' | '.join(verdicts)} |"
+    yield f"|---|{':-:|' * len(verdicts)}"
+    for capability, about in conformance.ABOUT.items():
+        cells = [_cell(column[capability], reasons) for column in verdicts.values()]
+        yield f"| **{capability}**: {about} | {' | '.join(cells)} |"
+    yield ""
+    for number, told in enumerate(reasons, 1):
+        yield f"{number}. {told.removeprefix('no: ')}"
+    yield ""
+    yield "## Proving an engine of your own: `jobdeck.testing.conformance`"
+    yield ""
+    yield inspect.getdoc(conformance) or ""
+    yield ""
+    yield from _documented("Stack", conformance.Stack)
+
+
+def _cell(verdict: str, reasons: list[str]) -> str:
+    return "yes" if verdict == conformance.YES else f"no ({reasons.index(verdict) + 1})"
 
 
 def _first_line(function: Callable[..., Any]) -> str:

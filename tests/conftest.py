@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,11 +12,44 @@ from typing import Any
 import psycopg
 import pytest
 from hypothesis import settings as hypothesis_settings
+from xdist.scheduler import LoadScopeScheduling
 
-hypothesis_settings.register_profile("default", deadline=None, max_examples=60)
+from jobdeck.core import ids
+from jobdeck.drill.servers import PostgreSQL
+from jobdeck.errors import ConfigurationError
+
+# The same examples every time, so that a failure is the change's; JOBDECK_TEST_LONG=1 looks for new ones.
+LONG = bool(os.environ.get("JOBDECK_TEST_LONG"))
+hypothesis_settings.register_profile("default", deadline=None, max_examples=60, derandomize=not LONG)
 hypothesis_settings.load_profile("default")
 
 REQUIRED = os.environ.get("JOBDECK_TEST_SERVICES") == "required" or bool(os.environ.get("CI"))
+
+
+class ByPlace(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Tests of one file stay in one process, and all browser tests, which share their site; those of the conformance suite by
+    their class, which has a stack of its own.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, rest = nodeid.partition("::")
+        if path == "tests/engines/test_conformance.py":
+            return f"{path}::{rest.partition('::')[0]}"
+        return "browser" if path.startswith("tests/browser/") else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Said by a scheduler of our own, as marks of groups have no effect with every version of pytest."""
+    return ByPlace(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes long and is tried in a shorter way elsewhere waits for JOBDECK_TEST_LONG."""
+    if not LONG:
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def until(condition: Callable[[], Any], seconds: float = 20.0, every: float = 0.01) -> Any:
@@ -40,51 +67,38 @@ def until_fixture() -> Callable[..., Any]:
     return until
 
 
+@pytest.fixture(autouse=True)
+def _ids_of_today() -> Iterator[None]:
+    """Ids never go back within a process: what a test with a clock of next year has made must not reach the others."""
+    yield
+    ids._ids._last = 0
+
+
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
+def installed() -> Callable[[Callable[[], Any]], Any]:
+    """Makes a server; without what it needs, the test is skipped, or fails where services are required."""
+
+    def made(make: Callable[[], Any]) -> Any:
+        try:
+            return make()
+        except ConfigurationError as error:
+            give_up = pytest.fail if REQUIRED else pytest.skip
+            give_up(f"{error} `make test` installs it.")
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def postgresql(installed: Callable[..., Any]) -> Iterator[str]:
     """The address of a server of our own, without a database name."""
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not binaries and not shutil.which("initdb"):
-        give_up = pytest.fail if REQUIRED else pytest.skip
-        give_up("PostgreSQL is not installed; `make test` installs it")
-    tools = binaries[-1].parent if binaries else Path(shutil.which("initdb") or "").parent
-    folder = Path(tempfile.mkdtemp(prefix="jobdeck-postgresql-"))
-    as_whom: dict[str, Any] = {}
-    if os.getuid() == 0:
-        # PostgreSQL refuses to run as root.
-        account = pwd.getpwnam("postgres")
-        os.chown(folder, account.pw_uid, account.pw_gid)
-        as_whom = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-    quiet: dict[str, Any] = {"cwd": folder, "stdout": subprocess.DEVNULL, **as_whom}
-    data = str(folder / "data")
-    subprocess.run(
-        [tools / "initdb", "-A", "trust", "-U", "jobdeck", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", data],
-        check=True,
-        **quiet,
-    )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with open(folder / "log", "wb") as log:
-        server = subprocess.Popen(
-            [tools / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", "", "-F", "-N", "200"],
-            stderr=log,
-            **quiet,
-        )
-    address = f"postgresql://jobdeck@127.0.0.1:{port}"
+    server = installed(PostgreSQL)
     try:
-        until(lambda: _answers(f"{address}/postgres"))
-        yield address
+        server.make()
+        server.start()
+        server.wait()
+        yield server.url.removesuffix("/postgres")
     finally:
-        server.terminate()
-        server.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _answers(address: str) -> bool:
-    with contextlib.suppress(psycopg.OperationalError):
-        psycopg.connect(address, connect_timeout=2).close()
-        return True
-    return False
+        server.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

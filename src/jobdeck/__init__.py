@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .core.retry import RetryPolicy
     from .core.run import Run, Status
     from .deck import Deck
     from .definitions.job_type import JobType, job_type
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
         JobdeckError,
         NotAllowed,
         NotFound,
+        Occupied,
+        Retry,
         RunStopped,
         TaskExecutionPartialError,
     )
@@ -39,6 +42,9 @@ _HOMES = {
     "JobdeckError": "errors",
     "NotAllowed": "errors",
     "NotFound": "errors",
+    "Occupied": "errors",
+    "Retry": "errors",
+    "RetryPolicy": "core.retry",
     "RunStopped": "errors",
     "TaskExecutionPartialError": "errors",
     "current_run": "executor.context",
@@ -46,9 +52,9 @@ _HOMES = {
 }
 
 __all__ = [
-    "Conflict", "Deck", "InvalidInput", "JobType", "JobdeckError", "LastSuccess", "NotAllowed", "NotFound",
-    "PredefinedArgsSchema", "Run", "RunStopped", "Status", "TaskExecutionPartialError", "current_run", "job_type",
-    "track",
+    "Conflict", "Deck", "InvalidInput", "JobType", "JobdeckError", "LastSuccess", "NotAllowed", "NotFound", "Occupied",
+    "PredefinedArgsSchema", "Retry", "RetryPolicy", "Run", "RunStopped", "Status", "TaskExecutionPartialError",
+    "current_run", "job_type", "track",
 ]  # fmt: skip
 
 

@@ -7,18 +7,23 @@ the environment variable `JOBDECK_PROCESSES`, else it has its default. `jobdeck 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from .core import retention, zones
+from .core.engine import DATABASE, Isolation, Route
 from .core.log_entry import LEVELS
 from .core.times import parse_span, parse_timeout
 from .errors import ConfigurationError
 
 PREFIX = "JOBDECK_"
 DEFAULT_QUEUE = "default"
+_EVERY = "*"
+_PASSWORD = re.compile(r"(://[^:@?]*:).*(?=@)|([?&](?:\w*password)=)[^&]*")
 
 
 class Setting(NamedTuple):
@@ -37,12 +42,19 @@ class Settings:
     database_url: str
     job_types: tuple[str, ...]
     queues: Mapping[str, str]
+    engines: Mapping[str, Route]
+    celery: str | None
+    redis_url: str
+    isolation: Isolation
+    ring_patience_s: float
     processes: int
     lease_s: float
     stop_grace_s: float
     timeout_s: float | None
+    time_zone: str
     log_level: str
     durability: str
+    retention: tuple[retention.Rule, ...] | None
     pages_prefix: str
     api_prefix: str
     base_url: str | None
@@ -68,6 +80,11 @@ class Settings:
         """Whether the database is a file of SQLite."""
         return self.database_url.startswith("sqlite")
 
+    def engine_of(self, queue: str) -> str:
+        """The name of the engine that carries the runs of a queue."""
+        route = self.engines.get(queue)
+        return DATABASE if route is None else route.engine
+
     def as_data(self) -> dict[str, Any]:
         """Everything as JSON values, for a process that did not read the settings itself (`Settings.of_data`).
 
@@ -77,14 +94,23 @@ class Settings:
         return data | {
             "home": str(self.home),
             "queues": dict(self.queues),
+            "engines": {name: str(route) for name, route in self.engines.items()},
             "sources": dict(self.sources),
             "job_types": [],
+            "retention": self.retention and [str(rule) for rule in self.retention],
         }
 
     @classmethod
     def of_data(cls, data: Mapping[str, Any]) -> Settings:
         """The settings that `as_data` gave."""
-        return cls(**{**data, "home": Path(data["home"]), "job_types": ()})
+        parsed = {
+            "home": Path(data["home"]),
+            "job_types": (),
+            "engines": _engines(data["engines"]),
+            "isolation": Isolation(data["isolation"]),
+            "retention": retention.parse(data["retention"]),
+        }
+        return cls(**{**data, **parsed})
 
     def shown(self) -> list[tuple[str, str, str]]:
         """(name, value, source) of every setting, with the password of the database URL hidden."""
@@ -92,7 +118,7 @@ class Settings:
         for field in fields(self):
             if field.name != "sources":
                 value = getattr(self, field.name)
-                text = _without_password(value) if field.name == "database_url" else _show(value)
+                text = without_password(value) if field.name.endswith("_url") and value else _show(value)
                 rows.append((PREFIX + field.name.upper().removesuffix("_S"), text, self.sources[field.name]))
         return rows
 
@@ -119,6 +145,7 @@ def resolve(
             raise ConfigurationError(f"{PREFIX}{name.upper()} (from {source}): {error}") from None
     if not values["database_url"]:
         values["database_url"] = f"sqlite:///{values['home'] / 'jobdeck.db'}"
+    values["engines"] = _of_queues(values["engines"], values["queues"])
     return Settings(sources=sources, **values)
 
 
@@ -141,7 +168,7 @@ def _find(
 
 
 def _field(name: str) -> str:
-    return f"{name}_s" if name in ("lease", "stop_grace", "timeout") else name
+    return f"{name}_s" if name in ("lease", "stop_grace", "timeout", "ring_patience") else name
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -168,6 +195,51 @@ def _queues(value: Any) -> Mapping[str, str]:
             raise ValueError(f"{name!r} cannot name a queue: use letters, digits, '-', '_' and '.'")
         queues[name] = title or name.replace("_", " ").replace("-", " ").capitalize()
     return queues
+
+
+def _engines(value: Any) -> Mapping[str, Route]:
+    """`{"big": "celery:their-queue"}`, or such pairs as `big=celery` separated by commas; `celery` alone is for every queue."""
+    if isinstance(value, str):
+        pairs = [item.partition("=") for item in _names(value)]
+        value = {name if told else _EVERY: told or name for name, _, told in pairs}
+    if not isinstance(value, Mapping):
+        raise TypeError("write QUEUE=ENGINE pairs separated by commas, or one engine for every queue")
+    routes = {}
+    for name, told in value.items():
+        engine, _, theirs = str(told).strip().partition(":")
+        if not engine or not engine.replace("-", "").replace("_", "").isalnum():
+            raise ValueError(f"{told!r} is no engine; write such as 'celery', or 'celery:queue-there'")
+        if theirs and name == _EVERY:
+            raise ValueError(f"{told!r} names one queue of {engine} for every queue of jobdeck; write QUEUE={told}")
+        routes[str(name).strip()] = Route(engine=engine, queue=theirs or str(name).strip())
+    return routes
+
+
+def _of_queues(engines: Mapping[str, Route], queues: Mapping[str, str]) -> Mapping[str, Route]:
+    """Only queues that there are, and none that stays with the database."""
+    everywhere = engines.get(_EVERY)
+    routes = {} if everywhere is None else {name: Route(engine=everywhere.engine, queue=name) for name in queues}
+    for name, route in engines.items():
+        if name not in queues and name != _EVERY:
+            known = ", ".join(queues)
+            raise ConfigurationError(f"JOBDECK_ENGINES: there is no queue {name!r}; the queues are {known}.")
+        if name != _EVERY:
+            routes[name] = route
+    return {name: route for name, route in routes.items() if route.engine != DATABASE}
+
+
+def _reference(value: Any) -> str | None:
+    text = str(value or "")
+    if text and not all(part.isidentifier() for part in text.replace(":", ".").split(".")):
+        raise ValueError(f"{text!r} is no MODULE:NAME")
+    return text or None
+
+
+def _redis_url(value: Any) -> str:
+    url = str(value)
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("use redis://HOST:PORT/NUMBER, rediss:// or unix://")
+    return url
 
 
 def _integer(low: int, high: int) -> Callable[[Any], int]:
@@ -198,6 +270,11 @@ def _one_of(*choices: str) -> Callable[[Any], str]:
         raise ValueError(f"{value!r} is not one of {', '.join(choices)}")
 
     return parse
+
+
+def _time_zone(value: Any) -> str:
+    zones.zone(str(value))
+    return str(value)
 
 
 def _url_prefix(value: Any) -> str:
@@ -242,6 +319,25 @@ _SETTINGS: dict[str, Setting] = {
     "queues": Setting(
         _queues, DEFAULT_QUEUE, "Names, or `name=Title` pairs, separated by commas; the first is the default."
     ),
+    "engines": Setting(
+        _engines,
+        {},
+        "Which engine carries the runs of a queue to workers: `QUEUE=ENGINE` or `QUEUE=ENGINE:QUEUE-THERE` pairs separated by"
+        " commas, or one engine for every queue; `database`, `celery`, `rq` or `inline`. None: `database`.",
+    ),
+    "celery": Setting(_reference, None, "`MODULE:NAME` of the Celery application, for queues on `celery`."),
+    "redis_url": Setting(_redis_url, "redis://localhost:6379/0", "The Redis of RQ, for queues on `rq`."),
+    "isolation": Setting(
+        lambda value: Isolation(_one_of(*Isolation)(value)),
+        Isolation.PROCESS,
+        "Where workers of Celery and RQ execute runs: `process`, in child processes that a stop and a timeout really end, or"
+        " `none`, in their own process: faster, and runs end only where they look for it.",
+    ),
+    "ring_patience": Setting(
+        _seconds(0.5, 3600),
+        60,
+        "After how long a message to an engine counts as lost, when its run is still queued; twice as long each time.",
+    ),
     "processes": Setting(_integer(1, 256), 2, "How many runs a worker executes at once."),
     "lease": Setting(
         _seconds(1, 3600), 30, "How long a worker may be silent; it says that it lives three times as often."
@@ -250,11 +346,18 @@ _SETTINGS: dict[str, Setting] = {
     "timeout": Setting(
         parse_timeout, None, "How long a run may take when neither run, job nor type says so; -1: for ever."
     ),
+    "time_zone": Setting(_time_zone, "UTC", "The time zone of schedules that name none, such as `Europe/Berlin`."),
     "log_level": Setting(_one_of(*LEVELS), "DEBUG", "The least severe level that is kept in the logs of runs."),
     "durability": Setting(
         _one_of("normal", "full"),
         "normal",
         "On SQLite: `normal` survives the crash of a process, `full` also power loss.",
+    ),
+    "retention": Setting(
+        retention.parse,
+        None,
+        "Which finished runs are kept, rules separated by commas: an age (`90d`, `36h`) or how many of each type, after"
+        " `TYPE/`, `STATUS=` or both, such as `90d, FAILED=365d, harvest/SUCCESS=1000`; none: all, for ever.",
     ),
     "pages_prefix": Setting(_url_prefix, "/administration", "Where the pages are mounted."),
     "api_prefix": Setting(_url_prefix, "/api", "Where the REST API is mounted."),
@@ -272,6 +375,8 @@ def _show(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _without_password(url: str) -> str:
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", ":…@") if password else url
+def without_password(url: str) -> str:
+    """An address as it may be shown; what stands before its last `@` counts as the password, even when it is not written as it
+    should be.
+    """
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}…", url)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from .config import Settings
+from .core.capability import Capability
 from .core.principal import Principal
+from .core.ring import Ring
 
 
 class Clock(Protocol):
@@ -52,6 +54,41 @@ class Authenticator(Protocol):
 
     def principal(self, request: Any) -> Principal | None:
         """The principal of a Flask request, or None when nobody is signed in."""
+        ...
+
+    def find(self, principal_id: str) -> Principal | None:
+        """The principal with this id as it is now, None when it is gone. Asked whenever a schedule of it fires."""
+        ...
+
+
+class Engine(Protocol):
+    """Carries rings to workers that somebody else operates. A run is won in the database; a ring is lost or doubled without
+    harm. Found by its name in the entry point group `jobdeck.engines`: a callable that takes the `Deck`.
+    """
+
+    name: str
+
+    is_immediate: bool
+    """Whether `ring` executes the runs right there, so that whoever enqueues rings itself."""
+
+    def ring(self, rings: Sequence[Ring]) -> int:
+        """Send these; how many were taken, in order. EngineError when none was, in words for an operator."""
+        ...
+
+    def depth(self, queue: str) -> int | None:
+        """How many messages wait in a queue of jobdeck's there; None when the engine cannot tell. EngineError."""
+        ...
+
+    def problems(self) -> list[str]:
+        """What keeps it from working, each a sentence that says what would be right: asked by `jobdeck check` and at start."""
+        ...
+
+    def cannot(self) -> Mapping[Capability, str]:
+        """What it cannot do as it is set up, each with the reason in a sentence for administrators."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; the next use opens new ones. Called in a forked child too."""
         ...
 
 

@@ -9,22 +9,27 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .config import Settings, resolve
-from .contracts import Authenticator, Clock
+from .contracts import Authenticator, Clock, Engine
 from .core.principal import SYSTEM, Principal
 from .core.run import Run
-from .definitions.discovery import discover
+from .definitions.discovery import discover, engine
 from .definitions.registry import Registry
 from .services.accounts import Accounts
 from .services.audit import Audit
+from .services.authority import Authority
 from .services.jobs import Jobs
 from .services.logs import Logs
 from .services.office import Office, SystemClock
+from .services.overdue import Overdues
+from .services.previews import Previews
+from .services.queues import Queues
+from .services.retention import Retention
 from .services.runs import Runs
+from .services.schedules import Schedules
 from .services.types import Types
 from .services.workers import Workers
 from .store.database import Database, make_folder
@@ -42,11 +47,16 @@ class Desk:
     def __init__(self, office: Office, principal: Principal) -> None:
         self.principal = principal
         self.jobs = Jobs(office, principal)
+        self.schedules = Schedules(office, principal)
+        self.previews = Previews(office, principal)
+        self.overdue = Overdues(office, principal)
         self.runs = Runs(office, principal)
         self.types = Types(office, principal)
         self.logs = Logs(office, principal)
         self.workers = Workers(office, principal)
+        self.queues = Queues(office, principal)
         self.audit = Audit(office, principal)
+        self.retention = Retention(office, principal)
 
 
 class Deck:
@@ -66,6 +76,7 @@ class Deck:
         **settings: Any,
     ) -> None:
         self.app: Flask | None = None
+        self.authenticator: Authenticator | None = None
         self._job_types = tuple(job_types)
         self._arguments: Mapping[str, Any] = settings
         self._clock = clock or SystemClock()
@@ -76,6 +87,7 @@ class Deck:
     def init_app(self, app: Flask, *, authenticator: Authenticator | None = None) -> None:
         """Mount pages and API on a Flask application; runs get its context from now on."""
         self.app = app
+        self.authenticator = authenticator
         app.extensions["jobdeck"] = self
         # Named as a text, because the web floor stands above this one.
         importlib.import_module("jobdeck.web").mount(app, self, authenticator)
@@ -104,12 +116,24 @@ class Deck:
             registry=self.registry,
             clock=self._clock,
             bell=Bell(self.database),
+            engines=lambda: self.engines,
         )
+
+    @cached_property
+    def engines(self) -> Mapping[str, Engine]:
+        """The engines that the settings name, by name, without the database; each connects on first use."""
+        named = dict.fromkeys(route.engine for route in self.settings.engines.values())
+        return {name: engine(name)(self) for name in named}
 
     @cached_property
     def accounts(self) -> Accounts:
         """API tokens and sessions."""
         return Accounts(self.office)
+
+    @property
+    def authority(self) -> Authority:
+        """Tells whether the principals of schedules may still do what is done in their names."""
+        return Authority(self.office, self.authenticator, self.context)
 
     @cached_property
     def _system(self) -> Desk:
@@ -119,6 +143,21 @@ class Deck:
     def jobs(self) -> Jobs:
         """Saved jobs."""
         return self._system.jobs
+
+    @property
+    def schedules(self) -> Schedules:
+        """When jobs recur."""
+        return self._system.schedules
+
+    @property
+    def previews(self) -> Previews:
+        """What schedules will do."""
+        return self._system.previews
+
+    @property
+    def overdue(self) -> Overdues:
+        """What should have happened by now."""
+        return self._system.overdue
 
     @property
     def runs(self) -> Runs:
@@ -141,9 +180,19 @@ class Deck:
         return self._system.workers
 
     @property
+    def queues(self) -> Queues:
+        """Queues."""
+        return self._system.queues
+
+    @property
     def audit(self) -> Audit:
         """The audit trail."""
         return self._system.audit
+
+    @property
+    def retention(self) -> Retention:
+        """Deleting old finished runs."""
+        return self._system.retention
 
     def acting_as(self, principal: Principal) -> Desk:
         """The services for `principal`: what it may not do raises NotAllowed and is audited."""
@@ -158,13 +207,13 @@ class Deck:
         function: Callable[..., Any] | str,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        *,
-        title: str | None = None,
-        queue: str | None = None,
-        timeout: str | float | timedelta | None = None,
+        **options: Any,
     ) -> Run:
-        """Queue a run of any importable function: `deck.enqueue(send_report, ["a@b.example"], title="Report")`."""
-        return self.runs.enqueue(function, args, kwargs, title=title, queue=queue, timeout=timeout)
+        """Queue a run of any importable function: `deck.enqueue(send_report, ["a@b.example"], title="Report")`.
+
+        `options` are those of `runs.enqueue`: title, queue, timeout, priority, retry, start_in, connection and so on.
+        """
+        return self.runs.enqueue(function, args, kwargs, **options)
 
     def on_first_start(self, hook: StartHook) -> StartHook:
         """Have `hook(deck)` called once, when this deck's database has just been made."""
@@ -179,6 +228,7 @@ class Deck:
         """Let go of connections that a parent process opened; for a child that was forked from it."""
         if "database" in self.__dict__:
             self.database.forget()
+        self._let_go_of_engines()
 
     def upgrade_database(self) -> bool:
         """Bring the tables up to date; True when they were newly made (and the first-start hooks have run)."""
@@ -197,6 +247,12 @@ class Deck:
         self.database.check_schema()
 
     def close(self) -> None:
-        """Close the database connections; the deck can be used again afterwards."""
+        """Close all connections; the deck can be used again afterwards."""
+        # First, as one that executes has the end of its worker to write.
+        self._let_go_of_engines()
         if "database" in self.__dict__:
             self.database.close()
+
+    def _let_go_of_engines(self) -> None:
+        for one in self.__dict__.get("engines", {}).values():
+            one.close()

@@ -50,13 +50,18 @@ class Lean:
 
 def load(reference: str | None) -> Application:
     """The application of `--app`, or the lean one."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    see_current_folder()
     if not reference:
         return Lean()
     # A deck brings SQLAlchemy along, which a worker without an application does without.
     deck: Application = importlib.import_module("jobdeck.hosting").load_deck(reference)
     return deck
+
+
+def see_current_folder() -> None:
+    """Have applications and job types in the current folder found, as `python -m` does."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
 
 
 def main(arguments: list[str]) -> None:

@@ -7,6 +7,7 @@
     │   └── DefinitionError          a job type is declared wrongly
     ├── StoreError                   the database cannot serve
     │   └── SchemaOutdated           its tables are not of this version
+    ├── EngineError                  an engine cannot be rung: its broker is away, or refuses
     ├── AlreadyRunning               another process holds this home or port
     ├── RequestError                 somebody asked for something that cannot be had
     │   ├── InvalidInput             with one message list a field
@@ -15,7 +16,9 @@
     │   ├── NotAllowed               known caller without the right
     │   ├── NotFound                 unknown, or of another tenant
     │   └── Conflict                 not in this state
+    │       └── Occupied             a limit is full, or a unique key is taken
     ├── OutsideRun                   current_run used where no run executes
+    ├── Retry                        raised by a task: try again, later
     └── TaskExecutionPartialError    raised by a task: done, but not all of it
 
     RunStopped (BaseException)       raised inside a task that somebody asked to stop
@@ -48,6 +51,10 @@ class StoreError(JobdeckError):
 
 class SchemaOutdated(StoreError):
     """The tables are missing or of another version; `jobdeck db upgrade` brings them up to date."""
+
+
+class EngineError(JobdeckError):
+    """An engine's broker cannot be reached or refuses; the message is fit for an operator, without passwords."""
 
 
 class AlreadyRunning(JobdeckError):
@@ -119,6 +126,10 @@ class Conflict(RequestError):
     """The object is in a state that does not allow this."""
 
 
+class Occupied(Conflict):
+    """Another run is in the way: its limit is full, or it has the unique key. It can be asked for again later."""
+
+
 class OutsideRun(JobdeckError):
     """`current_run` was used in code that no run is executing."""
 
@@ -141,6 +152,18 @@ class TaskExecutionPartialError(JobdeckError):
         self.message = message
         self.errored_entries_count = errored_entries_count
         self.result = result
+
+
+class Retry(JobdeckError):
+    """Raise from a task to be tried again: `after` seconds, or a span such as `"5m"`; None: as the type's policy says.
+
+    It uses up an attempt; when none is left, the run ends FAILED with `message`.
+    """
+
+    def __init__(self, message: str = "The task asked to be tried again.", *, after: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.after = after
 
 
 class RunStopped(BaseException):

@@ -65,6 +65,18 @@ def fail() -> None:
     raise ValueError("this can never work")
 
 
+@job_type(title="In parts")
+def in_parts(parts: int = 2) -> None:
+    """Let sub-runs do it."""
+    for _ in range(parts):
+        current_run.spawn(export_records, {"limit": 1})
+
+
+@job_type(title="Never run")
+def never_run() -> None:
+    """Do nothing."""
+
+
 @job_type(title="Half of it")
 def half() -> None:
     """Do half of it."""
@@ -120,8 +132,9 @@ hostile_type = JobType.create(
 
 def make_deck() -> Deck:
     """The deck; its home comes from the environment."""
-    types = [export_records, slow_nothing, wait_for, fail, half, every_field, hostile_type]
-    return Deck(job_types=types, queues={"default": "Default", "hostile": HOSTILE})
+    types = [export_records, slow_nothing, wait_for, fail, in_parts, never_run, half, every_field, hostile_type]
+    queues = {"default": "Default", "hostile": HOSTILE, "quiet": "Quiet", "here": "Here"}
+    return Deck(job_types=types, queues=queues, engines={"here": "inline"})
 
 
 deck = make_deck()

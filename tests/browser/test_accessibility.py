@@ -23,8 +23,12 @@ def all_pages(site: Any, until: Callable[..., Any], tmp_path_factory: pytest.Tem
         until(lambda run_id=run_id: deck.runs.get(run_id).is_final)
     waiting = deck.runs.start("wait_for", {"path": str(tmp_path_factory.mktemp("gate") / "never")})
     until(lambda: deck.runs.get(waiting.id).status == "RUNNING")
+    deck.types.pause("never_run", "It does nothing")
+    later = deck.runs.start("export_records", start_in="2h", priority=5, unique_key="axe", expires_in="3h")
+    parent = deck.runs.start("in_parts")
+    until(lambda: deck.runs.get(parent.id).is_final)
     of_job = [f"/jobs/{job.id}{rest}" for rest in ("", "/edit", "/run", "/delete")]
-    of_runs = [f"/runs/{run_id}" for run_id in (*ended, waiting.id)]
+    of_runs = [f"/runs/{run_id}" for run_id in (*ended, waiting.id, later.id, parent.id)]
     return [
         "/sign-in",
         "/jobs",
@@ -39,6 +43,11 @@ def all_pages(site: Any, until: Callable[..., Any], tmp_path_factory: pytest.Tem
         *of_runs,
         f"{of_runs[0]}/log",
         f"{of_runs[0]}/delete",
+        f"{of_runs[0]}/again/form",
+        "/runs?status=FAILED",
+        "/runs/again?status=FAILED",
+        "/types/never_run",
+        "/queues",
         "/workers",
         "/nowhere",
     ]

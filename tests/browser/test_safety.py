@@ -29,7 +29,10 @@ def hostile_pages(site: Any, until: Callable[..., Any]) -> list[str]:
     for run in runs:
         until(lambda run=run: deck.runs.get(run.id).is_final)
     assert [str(deck.runs.get(run.id).status) for run in runs] == ["SUCCESS", "FAILED", "CANCELLED"]
-    of_runs = [f"/runs/{run.id}{rest}" for run in runs for rest in ("", "/log", "/delete")]
+    deck.queues.pause("hostile", text)
+    waiting = deck.runs.start("hostile", queue="hostile", title=text, unique_key=text)
+    of_runs = [f"/runs/{run.id}{rest}" for run in runs for rest in ("", "/log", "/delete", "/again/form")]
+    of_runs.append(f"/runs/{waiting.id}")
     of_job = [f"/jobs/{job.id}{rest}" for rest in ("", "/edit", "/run", "/delete")]
     return [
         "/jobs",
@@ -44,6 +47,8 @@ def hostile_pages(site: Any, until: Callable[..., Any]) -> list[str]:
         "/runs",
         f"/runs?q={text}",
         f"/sign-in?next={text}",
+        "/queues",
+        f"/runs/again?status=FAILED&q={text}",
         "/workers",
         *of_job,
         *of_runs,

@@ -135,7 +135,7 @@ class StandIn:
 
     def begin(self, run_id: str) -> Claim:
         """Win the claim of the oldest queued run, which must be this one."""
-        (claim,), _ = self.claims.exchange(Report(), 1, time.time_ns() // 1000)
+        (claim,) = self.claims.exchange(Report(), 1, time.time_ns() // 1000).won
         assert claim.id == run_id
         now_us = time.time_ns() // 1000
         self.claims.exchange(Report(begun=[(claim, now_us, os.getpid())]), 0, now_us)
@@ -149,7 +149,7 @@ class StandIn:
             report.log_entries.append(
                 (claim.id, claim.log_seq, claim.tenant, claim.attempt, now_us, level, "tests", message, "{}")
             )
-        report.log_heads[claim.id] = (claim.log_seq, claim.id, "stand-in", claim.fence)
+        report.log_heads[claim.id] = (claim.log_seq, claim.id, "stand-in", claim.fence, claim.log_seq - len(lines))
         self.claims.exchange(report, 0, now_us)
 
     def end(self, claim: Claim, kind: OutcomeKind = OutcomeKind.SUCCESS, **told: Any) -> None:
@@ -198,14 +198,17 @@ def on_terminal() -> Callable[..., tuple[int, str]]:
             stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True,
         )  # fmt: skip
         os.close(theirs)
-        screen, deadline = b"", time.monotonic() + 30
+        screen, given, deadline = b"", "", time.monotonic() + 30
         try:
             while time.monotonic() < deadline:
                 if select.select([ours], [], [], 1)[0]:
                     screen += os.read(ours, 65536)
+                elif given == "\x03":
+                    # A key that comes between a prompt and the wait for keys is noticed with the next one only.
+                    os.write(ours, given.encode())
                 if answer and b"[y/N]: " in screen:
                     os.write(ours, answer.encode())
-                    answer = ""
+                    given, answer = answer, ""
         except OSError:  # the other end of a terminal is gone
             return process.wait(30), screen.decode().replace("\r\n", "\n")
         finally:

@@ -145,7 +145,7 @@ def test_the_main_road_on_both_databases(
     cli: Any, database_url: str, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
     monkeypatch.setenv("JOBDECK_DATABASE_URL", database_url)
-    assert cli("db", "upgrade", "--json").json == {"before": None, "after": "0001", "changed": True}
+    assert cli("db", "upgrade", "--json").json == {"before": None, "after": "0004", "changed": True}
     job = save(cli, "Grüße")
     run = cli("jobs", "run", "Grüße", "--arg", "times=2", "--json").json
     assert (run["job_id"], run["args"]["times"], run["args"]["name"]) == (job["id"], 2, "Ada")

@@ -65,9 +65,9 @@ def test_check_tells_a_job_type_that_cannot_be_loaded(ready: Any, monkeypatch: p
 
 
 def test_upgrading_says_what_it_did(cli: Any, home: Path) -> None:
-    assert cli("db", "upgrade").out == "The tables are made; they have version 0001.\n"
-    assert cli("db", "upgrade").out == "The tables have version 0001 already; there was nothing to do.\n"
-    assert cli("db", "upgrade", "--json").json == {"before": "0001", "after": "0001", "changed": False}
+    assert cli("db", "upgrade").out == "The tables are made; they have version 0004.\n"
+    assert cli("db", "upgrade").out == "The tables have version 0004 already; there was nothing to do.\n"
+    assert cli("db", "upgrade", "--json").json == {"before": "0004", "after": "0004", "changed": False}
     with sqlite3.connect(home / "jobdeck.db") as connection:
         connection.execute("UPDATE jobdeck_alembic_version SET version_num = '9999'")
     connection.close()
@@ -90,11 +90,11 @@ def test_a_token_is_printed_alone_and_opens_the_door(ready: Any, deck: Deck) -> 
 def test_workers(ready: Any, deck: Deck) -> None:
     assert "`jobdeck worker` starts one" in ready("workers", "list").out
     now = datetime.now(UTC)
-    here = WorkerInfo(id="w-1", host="here", pid=os.getpid(), pid_started=1, boot_id="b", queues=("default", "slow"),
+    here = WorkerInfo(id="w-1", host="here", pid=os.getpid(), pid_started=1, boot_id="b", types=(), queues=("default", "slow"),
                       processes=2, started_at=now, seen_at=now)  # fmt: skip
     Presence(deck.database, here).begin(time.time_ns() // 1000)
     row = ready("workers", "list").out.splitlines()[1]
-    assert row.split()[:6] == ["w-1", "here", str(os.getpid()), "default,", "slow", "2"]
+    assert row.split()[:9] == ["w-1", "database", "here", str(os.getpid()), "default,", "slow", "0", "of", "2"]
     assert ready("workers", "list", "--json").json["hits"]["hits"][0]["queues"] == ["default", "slow"]
 
 

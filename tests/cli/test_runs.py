@@ -180,3 +180,17 @@ def test_waiting_in_json_prints_the_run_as_it_ended(ready: Any, worker: Any, spa
     worker.end(claim)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, err, json.loads(out)["status"]) == (0, "", "SUCCESS")
+
+
+def test_a_run_that_cannot_be_interrupted_says_so(ready: Any, worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = ready("types", "run", "wake", "--json").json["id"]
+    worker.begin(run_id)
+    assert "Engine" not in ready("runs", "show", run_id).out
+    monkeypatch.setenv("JOBDECK_ENGINES", "rq")
+    assert "\nEngine      rq\n" in ready("runs", "show", run_id).out
+    monkeypatch.setenv("JOBDECK_ISOLATION", "none")
+    assert "\nEngine      rq, cannot be interrupted\n" in ready("runs", "show", run_id).out
+    said = ready("runs", "stop", run_id).out
+    assert said.startswith(f"Run {run_id} was asked to stop. It runs in rq's own process and cannot be interrupted")
+    told = ready("runs", "show", run_id, "--json").json
+    assert (told["status"], told["engine"], told["isolation"]) == ("CANCELLING", "rq", "none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import stat
@@ -55,7 +56,7 @@ class Tree:
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
-        return int(self.process.wait(40))
+        return int(self.process.wait(90))
 
 
 def are_gone(pids: set[int]) -> bool:
@@ -81,7 +82,7 @@ def test_from_the_first_start_to_the_second(spawn: Spawn, home: Path, port: int,
     taken = cli("up", "--port", str(port))
     assert (taken.code, taken.complaint.startswith("Cannot listen on ")) == (1, True)
     held = spawn("up", "--port", "0")
-    out, err = held.communicate(timeout=30)
+    out, err = held.communicate(timeout=90)
     assert (held.returncode, out, err.count("\n")) == (1, "", 1)
     assert f"(process {tree.process.pid})" in err
 
@@ -122,13 +123,42 @@ def test_it_can_be_ended_while_it_starts(spawn: Spawn, home: Path, number: int) 
     while not children.read_text() and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=90)
     assert (process.returncode, out, err) == (0, "", "")
 
 
 def test_what_is_wrong_at_the_start_is_said_once(spawn: Spawn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOBDECK_JOB_TYPES", "no_such_module_of_jobs")
     process = spawn("up", "--port", "0")
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=90)
     assert (process.returncode, out, err.count("\n")) == (1, "", 1)
     assert "no_such_module_of_jobs" in err
+
+
+def test_queues_on_engines_get_a_dispatcher_and_no_worker_of_the_database(
+    spawn: Spawn, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An engine that is a file.
+    folder = Path(__file__).parents[1] / "processes" / "work"
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")])))
+    monkeypatch.setenv("JOBDECK_ENGINES", "post")
+    tree = Tree(spawn, "--port", "0")
+    assert tree.address, tree.process.stderr.read()
+    commands = {Path(f"/proc/{pid}/cmdline").read_text().split("\0")[3] for pid in tree.members() - {tree.process.pid}}
+    assert commands == {"web", "scheduler", "dispatcher"}
+    assert tree.end(signal.SIGTERM) == 0
+    assert "Traceback" not in tree.process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("engines", "says"),
+    [("nowhere", "there is no engine 'nowhere'"), ("default=rq,other=rq", "there is no queue 'other'")],
+)
+def test_an_engine_that_cannot_be_had_is_told_before_anything_starts(
+    spawn: Spawn, home: Path, monkeypatch: pytest.MonkeyPatch, engines: str, says: str
+) -> None:
+    monkeypatch.setenv("JOBDECK_ENGINES", engines)
+    process = spawn("up", "--port", "0")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.count("\n")) == (1, "", 1)
+    assert says in err

@@ -202,7 +202,11 @@ def test_ids_sort_by_creation_and_never_repeat() -> None:
 def test_nothing_leaves_a_final_status() -> None:
     assert not [pair for pair in TRANSITIONS if pair[0].is_final]
     assert {new for old, new in TRANSITIONS if old is Status.RUNNING} == {Status.QUEUED, *FINAL_STATUSES}
-    assert {new for old, new in TRANSITIONS if old is Status.QUEUED} == {Status.RUNNING, Status.CANCELLED}
+    assert {new for old, new in TRANSITIONS if old is Status.QUEUED} == {
+        Status.RUNNING,
+        Status.CANCELLED,
+        Status.FAILED,
+    }
 
 
 @pytest.mark.parametrize("kind", list(OutcomeKind))

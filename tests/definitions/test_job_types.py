@@ -41,6 +41,12 @@ def decorated(a: int, b: int = 2) -> int:
     return a + b
 
 
+PLAIN = {
+    "queue": None, "timeout": None, "priority": 0, "max_attempts": 1, "retry": None, "limit": None,
+    "limit_scope": ["type"], "limit_policy": "wait", "restartable": False, "warn_on_errors": False, "capture_output": True,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("declared", [Add, CREATED, decorated])
 def test_all_ways_give_the_same(declared: Any, job: Any) -> None:
     registry = Registry()
@@ -58,7 +64,7 @@ def test_all_ways_give_the_same(declared: Any, job: Any) -> None:
         "b": ("integer", "B"),
     }
     assert (shape["required"], shape["properties"]["b"]["default"]) == (["a"], 2)
-    assert made.options() == {"timeout": None, "warn_on_errors": False, "capture_output": True}
+    assert made.options() == PLAIN | {"queue": made.queue}
 
 
 def test_a_created_type_has_the_attributes_it_was_given() -> None:
@@ -90,7 +96,8 @@ def test_options(timeout: Any, seconds: float | None) -> None:
     def task() -> None: ...
 
     made: Any = task
-    assert made.job_type.options() == {"timeout": seconds, "warn_on_errors": True, "capture_output": False}
+    told = {"queue": "slow", "timeout": seconds, "warn_on_errors": True, "capture_output": False}
+    assert made.job_type.options() == PLAIN | told
     assert made.job_type.queue == "slow"
 
 
@@ -150,7 +157,13 @@ def generator() -> Any:
         ({"queue": ("slow",)}, ["queue"]),
         ({"warn_on_errors": "yes"}, ["warn_on_errors", "True or False"]),
         ({"title": ("A",)}, ["title"]),
-        ({"retry": 3}, ["retry is not supported yet"]),
+        ({"retry": 0}, ["retry cannot be used", "1 to 1000"]),
+        ({"retry": "often"}, ["retry cannot be used", "RetryPolicy"]),
+        ({"limit": -1}, ["limit cannot be used", "1 to 10,000"]),
+        ({"limit": 1, "limit_scope": ""}, ["limit_scope", "names of arguments"]),
+        ({"limit_policy": "queue"}, ["limit_policy", "wait, skip, reject, replace"]),
+        ({"priority": 101}, ["priority", "-100 to 100"]),
+        ({"restartable": 1}, ["restartable", "True or False"]),
         ({"secret_fields": ["a"]}, ["secret_fields is not supported yet"]),
         ({"arguments_schema": (Sum,)}, ["tuple", "comma"]),
         ({"arguments_schema": Lost}, ["Lost.a is a tuple", "comma"]),
@@ -255,7 +268,7 @@ def test_a_signature_that_cannot_be_a_form_is_named(function: Any, words: list[s
 
 def test_wrong_options_of_the_decorator_are_named_where_they_stand() -> None:
     wrong: Any = job_type
-    for option, words in (({"retry": 3}, "not supported yet"), ({"tittle": "A"}, "no option 'tittle'")):
+    for option, words in (({"hidden": True}, "not supported yet"), ({"tittle": "A"}, "no option 'tittle'")):
         with pytest.raises(DefinitionError, match=words):
             wrong(**option)(add)
     for thing in (generator, 3, Add, "json:loads"):

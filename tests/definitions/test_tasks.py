@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import Celery, shared_task
-from celery.exceptions import Retry
 
-from jobdeck import JobType, RunStopped
+from jobdeck import JobType, Retry, RunStopped, job_type
 from jobdeck.core.job import Job
 from jobdeck.definitions import tasks
+from jobdeck.errors import DefinitionError
 
 # Nobody listens there: a task that asked for a broker or a result store would fail.
 celery = Celery("tests", broker="redis://127.0.0.1:1/0", backend="cache+memory://")
@@ -42,6 +44,16 @@ def patient(self: Any) -> None:
         raise KeyError("missing")
     except KeyError as error:
         raise self.retry(countdown=5, exc=error)  # noqa: B904 # as Celery's manual writes it
+
+
+@celery.task(bind=True)
+def patient_until(self: Any) -> None:
+    raise self.retry(eta=datetime.now(UTC) + timedelta(minutes=1))
+
+
+@celery.task
+def connects(to: socket.socket) -> None:
+    """A signature that JSON cannot carry."""
 
 
 @celery.task
@@ -119,10 +131,27 @@ def test_a_celery_task_gets_the_arguments_that_it_takes(job: Job) -> None:
     }
 
 
-def test_a_celery_retry_is_a_failure_that_tells_its_cause() -> None:
-    with pytest.raises(Retry, match="Retry in 5s: KeyError") as caught:
+def test_a_celery_retry_is_ours_with_its_wait_and_its_cause() -> None:
+    with pytest.raises(Retry, match="KeyError: 'missing'") as caught:
         made(patient).callable()()
-    assert isinstance(caught.value.__context__, KeyError)
+    assert caught.value.after == 5
+    assert isinstance(caught.value.__cause__, KeyError)
+    with pytest.raises(Retry, match="asked to be tried again") as caught:
+        made(patient_until).callable()()
+    assert 50 < caught.value.after < 70
+
+
+def test_a_task_is_at_home_in_its_module_whatever_stands_for_it() -> None:
+    late = Celery("late")
+
+    @job_type(title="Late")
+    @late.task(name="late")
+    def decorated(number: int) -> int:
+        return number
+
+    assert decorated.job_type.__module__ == __name__
+    with pytest.raises(DefinitionError, match=rf"connects \({__name__}\).*'to' cannot be an argument"):
+        job_type(connects).job_type.schema()
 
 
 def test_what_a_celery_task_raises_comes_out() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobdeck import RunStopped, current_run, track
+from jobdeck.entrypoint import Lean
 from jobdeck.errors import OutsideRun
 from jobdeck.executor.context import RunContext, make_current
 from jobdeck.executor.order import Order
@@ -18,10 +19,10 @@ from jobdeck.executor.recorder import Recorder
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    page, fd = Page.create()
+    page, fd = Page.create(tmp_path / "page")
     reader, writer = os.pipe()
-    order = Order(1, "r", 1, 1, "default", "t", None, "{}", None, None, "me", None)
-    context = RunContext(order, Recorder(writer), page, tmp_path)
+    order = Order(1, "r", 1, 1, "default", "t", None, "{}", None, None, "me", None, None, None)
+    context = RunContext(order, Recorder(writer), page, tmp_path, Lean())
     make_current(context)
     yield page
     make_current(None)
@@ -42,7 +43,7 @@ def test_outside_a_run() -> None:
 def test_a_stop_is_honoured_where_progress_is_told(page: Page) -> None:
     current_run.check_stop()
     current_run.progress(1, 2, "half")
-    page.ask_to_stop(1)
+    page.ask_to_stop(1, 0)
     assert current_run.should_stop
     for ask in (current_run.check_stop, lambda: current_run.progress(1), lambda: list(track([1]))):
         with pytest.raises(RunStopped):
@@ -59,4 +60,4 @@ def test_progress_is_told_in_sensible_numbers(page: Page, done: int, total: int 
 def test_names_of_files_are_checked(page: Page, tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="cannot name a file"):
         current_run.open_output(name)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["page"]

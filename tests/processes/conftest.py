@@ -35,13 +35,18 @@ class Place:
         self.deck.upgrade_database()
         self.workers: list[subprocess.Popen[str]] = []
 
-    def worker(self, *words: str, wait: bool = True) -> subprocess.Popen[str]:
-        """Start `jobdeck worker`, and wait until it serves."""
+    def process(self, *words: str) -> subprocess.Popen[str]:
+        """Start `jobdeck` with these words."""
         with open(self.home / f"worker-{len(self.workers)}.log", "w") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "jobdeck", "worker", *words], env=self.environment, stderr=log, text=True
+                [sys.executable, "-m", "jobdeck", *words], env=self.environment, stderr=log, text=True
             )
         self.workers.append(process)
+        return process
+
+    def worker(self, *words: str, wait: bool = True) -> subprocess.Popen[str]:
+        """Start `jobdeck worker`, and wait until it serves."""
+        process = self.process("worker", *words)
         if wait:
             self.until(lambda: any(one.pid == process.pid for one in self.deck.workers.list()))
         return process
@@ -57,7 +62,7 @@ class Place:
         """Start a run and wait for its end."""
         return self.ended(self.start(type_id, **arguments))
 
-    def ended(self, run: Run, seconds: float = 20.0) -> Run:
+    def ended(self, run: Run, seconds: float = 60.0) -> Run:
         """The run once it is final."""
         found: Run = self.until(lambda: (found := self.deck.runs.get(run.id)).is_final and found, seconds)
         return found
@@ -70,7 +75,7 @@ class Place:
     def messages(self, run: Run) -> list[str]:
         return [entry.message for entry in self.deck.runs.logs(run.id, limit=2000).entries]
 
-    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < deadline, f"not within {seconds:g} s; workers said: {self._said()}"

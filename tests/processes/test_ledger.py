@@ -21,7 +21,7 @@ def ledger() -> Ledger:
 def claim(number: int = 1) -> Claim:
     return Claim(
         id=f"run-{number}", tenant="t", fence=3, attempt=1, type="x", function=None, arguments="{}", positional=None,
-        timeout_s=None, job_id=None, principal_id=None, principal_name=None, log_seq=4,
+        timeout_s=None, job_id=None, principal_id=None, principal_name=None, log_seq=4, queue="default",
     )  # fmt: skip
 
 
@@ -51,7 +51,11 @@ def test_lines_are_numbered_after_the_last(ledger: Ledger) -> None:
     for text in "ab":
         ledger.log(one, line(text))
     assert [entry[1] for entry in ledger.report.log_entries] == [5, 6]
-    assert ledger.report.log_heads == {"run-1": (6, "run-1", "w", 3)}
+    assert ledger.report.log_heads == {"run-1": (6, "run-1", "w", 3, 4)}
+    first = ledger.take()
+    ledger.log(one, line("c"))
+    ledger.restore(first)
+    assert ledger.report.log_heads == {"run-1": (7, "run-1", "w", 3, 4)}
 
 
 def test_a_long_log_loses_its_middle_and_says_so(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

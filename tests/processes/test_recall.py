@@ -8,6 +8,7 @@ import random
 import select
 import time
 from collections import Counter, deque
+from pathlib import Path
 
 from jobdeck.executor.order import Order
 from jobdeck.executor.page import Page
@@ -20,7 +21,7 @@ COUNT = 8000
 def claim(number: int) -> Claim:
     return Claim(
         id=str(number), tenant="t", fence=1, attempt=1, type="x", function=None, arguments="{}", positional=None,
-        timeout_s=None, job_id=None, principal_id=None, principal_name=None, log_seq=0,
+        timeout_s=None, job_id=None, principal_id=None, principal_name=None, log_seq=0, queue="default",
     )  # fmt: skip
 
 
@@ -35,10 +36,10 @@ def child_process(orders: int, messages: int, page_fd: int) -> None:
             os.write(messages, json.dumps([kind, order.number, order.run_id]).encode() + b"\n")
 
 
-def test_each_run_once_whatever_is_recalled_when() -> None:
+def test_each_run_once_whatever_is_recalled_when(tmp_path: Path) -> None:
     orders_in, orders_out = os.pipe()
     messages_in, messages_out = os.pipe()
-    page, page_fd = Page.create()
+    page, page_fd = Page.create(tmp_path / "page")
     pid = os.fork()
     if pid == 0:
         try:
@@ -50,7 +51,7 @@ def test_each_run_once_whatever_is_recalled_when() -> None:
     os.close(messages_out)
     os.set_blocking(orders_out, False)
     os.set_blocking(messages_in, False)
-    child = PoolChild(orders_out, messages_in, page)
+    child = PoolChild(orders_out, messages_in, page, tmp_path / "page")
     child.pid, child.window = pid, 64
     waiting = deque(claim(number) for number in range(COUNT))
     done: Counter[str] = Counter()

@@ -22,7 +22,7 @@ def test_piece_by_piece(database_url: str, tmp_path: Any, caplog: pytest.LogCapt
     holder = Holder(id="w", host="h", boot_id="b")
     claims = Claims(deck.database, holder, ["default"], ["add"])
     now = 1_700_000_000_000_000
-    good, bad, logs = claims.exchange(Report(), 3, 2**52)[0]
+    good, bad, logs = claims.exchange(Report(), 3, 2**52).won
     unknown = unknown_to({(good.id, good.fence)}, claims.held())
     assert sorted(one.id for one in unknown) == sorted([bad.id, logs.id])
     report = Report()
@@ -32,7 +32,7 @@ def test_piece_by_piece(database_url: str, tmp_path: Any, caplog: pytest.LogCapt
         (logs, Outcome(kind=OutcomeKind.SUCCESS, ended_us=now)),
     ]
     report.progress = {logs.id: (2**90, None, None, logs.id, "w", logs.fence)}
-    report.log_heads = {good.id: (1, good.id, "w", good.fence)}
+    report.log_heads = {good.id: (1, good.id, "w", good.fence, 0)}
     report.log_entries = [(good.id, 1, "default", 1, now, 20, "l", "kept", None)]
     with pytest.raises(Exception, match=r"(?i)int|range|big"):
         claims.exchange(report, 0, now)

@@ -108,7 +108,7 @@ def test_nothing_of_another_tenant_is_seen_or_changed(deck: Deck, call: str) -> 
         ({"timeout": "soon"}, "timeout"),
         ({"active": "yes"}, "active"),
         ({"description": 5}, "description"),
-        ({"schedule": {"type": "crontab"}}, "schedule"),
+        ({"schedule": {"type": "crontab", "hour": "banana"}}, "schedule.hour"),
         ({"notification_emails": ["a@b.example"]}, "notification_emails"),
         ({"notification_statuses": ["FAILED"]}, "notification_statuses"),
         ({"arguments": {"nmae": "x"}}, "args.nmae"),
@@ -235,8 +235,8 @@ def test_lists_take_a_few_statements_however_much_there_is(deck: Deck) -> None:
     "query",
     [
         "SELECT id FROM jobdeck_run WHERE tenant = 'default' ORDER BY id DESC LIMIT 26",
-        "SELECT id FROM jobdeck_run WHERE status = 'QUEUED' AND queue = 'default' AND available_at <= 9"
-        " ORDER BY available_at, id LIMIT 5",
+        "SELECT id FROM jobdeck_run WHERE status = 'QUEUED' AND parked = 0 AND queue = 'default'"
+        " ORDER BY order_at, id LIMIT 5",
         "SELECT id FROM jobdeck_run WHERE status = 'RUNNING' AND owner = 'x' AND stop_requested_at IS NOT NULL",
         "SELECT * FROM jobdeck_log_entry WHERE run_id = 'x' AND tenant = 'default' AND seq > 5 ORDER BY seq LIMIT 500",
         "SELECT * FROM jobdeck_run WHERE job_id = 'x' AND tenant = 'default' ORDER BY id DESC LIMIT 26",
@@ -273,7 +273,7 @@ def test_any_text_is_kept_alike(deck: Deck) -> None:
 def test_workers_are_listed_for_their_tenant_only(deck: Deck) -> None:
     now = from_us(deck.office.clock.now_us())
     worker = WorkerInfo(
-        id=AN_ID, host="host", pid=1, pid_started=1, boot_id="boot", queues=("default",), processes=2,
+        id=AN_ID, host="host", pid=1, pid_started=1, boot_id="boot", queues=("default",), types=("greet",), processes=2,
         started_at=now, seen_at=now,
     )  # fmt: skip
     Presence(deck.database, worker).begin(deck.office.clock.now_us())

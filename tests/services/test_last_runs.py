@@ -20,7 +20,8 @@ from jobdeck.errors import Conflict, InvalidInput, NotFound
 from jobdeck.services import lifecycle
 from jobdeck.services.claims import Claims, Report
 from jobdeck.services.holder import Claim, Holder
-from jobdeck.services.workers import Presence, bury_dead
+from jobdeck.services.rescue import Rescue
+from jobdeck.services.workers import Presence
 from jobdeck.store import tables
 
 
@@ -32,7 +33,7 @@ def ended(deck: Deck, target: str, kind: OutcomeKind) -> Run:
     run = deck.runs.start(target)
     now = deck.office.clock.now_us()
     claims = Claims(deck.database, holder(), ("default", "slow"), ("greet", "harvest"))
-    (claim,), _ = claims.exchange(Report(), 1, now)
+    (claim,) = claims.exchange(Report(), 1, now).won
     claims.exchange(Report(ended=[(claim, Outcome(kind=kind, started_us=now, ended_us=now))]), 0, now)
     return deck.runs.get(run.id)
 
@@ -113,13 +114,13 @@ def test_a_claim_stopped_before_it_began_has_no_attempt(deck: Deck) -> None:
     run = deck.runs.start("greet")
     now = deck.office.clock.now_us()
     claims = Claims(deck.database, holder(), ("default",), ("greet",))
-    (claim,), _ = claims.exchange(Report(), 1, now)
+    (claim,) = claims.exchange(Report(), 1, now).won
     deck.runs.stop(run.id, "enough")
     claims.exchange(Report(released=[claim]), 0, now)
     found = deck.runs.get(run.id)
     assert (found.status, found.reason, found.attempt, found.started_at) == (Status.CANCELLED, "stopped", 0, None)
     assert deck.runs.attempts(run.id) == []
-    assert claims.exchange(Report(), 1, now)[0] == []
+    assert claims.exchange(Report(), 1, now).won == []
 
 
 def test_a_stop_finds_a_run_that_goes_back_to_its_queue_meanwhile(deck: Deck) -> None:
@@ -128,7 +129,7 @@ def test_a_stop_finds_a_run_that_goes_back_to_its_queue_meanwhile(deck: Deck) ->
     us = holder()
     now = deck.office.clock.now_us()
     claims = Claims(deck.database, us, ("default",), ("greet",))
-    (claim,), _ = claims.exchange(Report(), 1, now)
+    (claim,) = claims.exchange(Report(), 1, now).won
     if deck.database.is_sqlite:
         # One writer at a time: nothing can come between.
         assert deck.runs.stop(run.id).stop_requested_at is not None
@@ -147,7 +148,7 @@ def test_what_a_dead_worker_of_this_host_held_is_lost(deck: Deck) -> None:
     now = deck.office.clock.now_us()
     workers = [
         WorkerInfo(id=str(uuid.uuid4()), host=host, pid=1, pid_started=1, boot_id="boot", queues=("default",),
-                   processes=1, started_at=from_us(now), seen_at=from_us(now))
+                   types=("greet",), processes=1, started_at=from_us(now), seen_at=from_us(now))
         for host in ("here", "here", "elsewhere")
     ]  # fmt: skip
     held: dict[str, Claim] = {}
@@ -156,12 +157,13 @@ def test_what_a_dead_worker_of_this_host_held_is_lost(deck: Deck) -> None:
         deck.runs.start("greet")
         now = deck.office.clock.now_us()
         who = Holder(id=worker.id, host=worker.host, boot_id=worker.boot_id)
-        ((held[worker.id],), _) = Claims(deck.database, who, ("default",), ("greet",)).exchange(Report(), 1, now)
+        (held[worker.id],) = Claims(deck.database, who, ("default",), ("greet",)).exchange(Report(), 1, now).won
     assert len(deck.workers.list()) == 3
     dead = workers[0]
-    buried = bury_dead(deck.database, "here", lambda worker: worker.id == dead.id, now)
-    assert [(worker.id, lost) for worker, lost in buried] == [(dead.id, 1)]
-    assert bury_dead(deck.database, "here", lambda worker: worker.id == dead.id, now) == []
+    rescue = Rescue(deck.database)
+    assert [worker.id for worker in rescue.on_host("here")] == [workers[0].id, workers[1].id]
+    assert rescue.bury(dead, lambda _: True, now) == (1, 0)
+    assert [worker.id for worker in rescue.on_host("here")] == [workers[1].id]
     statuses = {worker.id: deck.runs.get(held[worker.id].id).status for worker in workers}
     assert statuses == {dead.id: "FAILED", workers[1].id: "RUNNING", workers[2].id: "RUNNING"}
     assert deck.runs.get(held[dead.id].id).reason == "lost"
@@ -187,5 +189,5 @@ def test_a_run_that_waits_is_shown_so(deck: Deck) -> None:
     assert deck.runs.get(run.id).shown_status(later) == "QUEUED"
     now = deck.office.clock.now_us()
     claims = Claims(deck.database, holder(), ("default",), ("greet",))
-    assert claims.exchange(Report(), 1, now)[0] == []
-    assert len(claims.exchange(Report(), 1, now + 61_000_000)[0]) == 1
+    assert claims.exchange(Report(), 1, now).won == []
+    assert len(claims.exchange(Report(), 1, now + 61_000_000).won) == 1

@@ -15,9 +15,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, update
 
 from jobdeck import Deck, LastSuccess, Run, job_type
+from jobdeck.core.outcome import Outcome, OutcomeKind
 from jobdeck.core.principal import SYSTEM
 from jobdeck.core.times import to_us
 from jobdeck.services.accounts import Session
+from jobdeck.services.claims import Claims, Report
+from jobdeck.services.holder import Holder
 from jobdeck.store import tables
 from jobdeck.web.application import create_app
 
@@ -160,12 +163,30 @@ def add_file(deck: Deck) -> Callable[[Run, str, str, bytes], None]:
 
 
 @pytest.fixture
+def begin(deck: Deck) -> Callable[..., None]:
+    """Has a worker begin the oldest queued run, which must be the named one; and fail it, with a message for that."""
+    holder = Holder(id="stand-in", host="here", boot_id="boot")
+    claims = Claims(deck.database, holder, list(deck.settings.queues), [one.id for one in deck.registry])
+
+    def start(run_id: str, failed: str | None = None) -> None:
+        now_us = deck.office.clock.now_us()
+        (claim,) = claims.exchange(Report(), 1, now_us).won
+        assert claim.id == run_id
+        claims.exchange(Report(begun=[(claim, now_us, 4711)]), 0, now_us)
+        if failed is not None:
+            outcome = Outcome(kind=OutcomeKind.ERROR, started_us=now_us, ended_us=now_us, message=failed)
+            claims.exchange(Report(ended=[(claim, outcome)]), 0, now_us)
+
+    return start
+
+
+@pytest.fixture
 def give_away(deck: Deck) -> Callable[[str], None]:
     """Moves everything there is to another tenant."""
 
     def give(tenant: str) -> None:
         with deck.database.write() as connection:
-            for table in (tables.jobs, tables.runs, tables.files, tables.log_entries):
+            for table in (tables.jobs, tables.runs, tables.files, tables.log_entries, tables.schedules, tables.ticks):
                 connection.execute(update(table).values(tenant=tenant))
 
     return give

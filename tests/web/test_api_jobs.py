@@ -17,6 +17,7 @@ JOB_KEYS = {
     "id", "created", "updated", "title", "description", "active", "task", "default_queue",
     "default_args", "run_args", "args", "schedule", "notification_emails", "notification_statuses",
     "links", "last_run", "last_runs", "type_known", "timeout", "problem", "next_run",
+    "priority", "max_attempts", "limit", "limit_policy", "after_job", "after_need",
 }  # fmt: skip
 
 
@@ -63,6 +64,7 @@ def test_a_job_can_be_sent_back_as_it_was_read(api: Any) -> None:
         {"title": "A", "task": "greet"},
         {"title": "B", "task": "greet", "args": {"name": "x"}},
         {"title": "C", "task": "greet", "custom_args": '{"name": "y"}'},
+        {"title": "D", "task": "greet", "priority": -5, "max_attempts": 3, "limit": 2, "limit_policy": "skip"},
     ):
         job = api.post("/api/jobs", json=body).json
         again = api.put(f"/api/jobs/{job['id']}", json=job)
@@ -112,9 +114,22 @@ def test_bad_custom_arguments_are_named(
         ({"title": "A", "task": "greet", "args": {"name": "A", "foo": 1}}, "args.foo"),
         ({"title": "A", "task": "greet", "args": None}, "args"),
         ({"title": "A", "task": "greet", "args": [1]}, "args"),
-        ({"title": "A", "task": "greet", "schedule": {"type": "interval", "minutes": 5}}, "schedule"),
+        ({"title": "A", "task": "greet", "schedule": {"type": "interval", "minutes": 0}}, "schedule._schema"),
+        ({"title": "A", "task": "greet", "schedule": {"type": "crontab", "minute": "61"}}, "schedule.minute"),
+        ({"title": "A", "task": "greet", "schedule": {"type": "crontab", "minute": 5}}, "schedule.minute"),
+        ({"title": "A", "task": "greet", "schedule": {"type": "interval", "fortnights": 1}}, "schedule.fortnights"),
+        ({"title": "A", "task": "greet", "schedule": {"type": "sometimes"}}, "schedule.type"),
+        ({"title": "A", "task": "greet", "schedule": {}}, "schedule.type"),
+        ({"title": "A", "task": "greet", "schedule": "daily"}, "schedule._schema"),
+        ({"title": "A", "task": "greet", "schedule": {"type": "interval", "minutes": 5}}, "args.name"),
         ({"title": "A", "task": "greet", "notification_emails": ["a@b.example"]}, "notification_emails"),
         ({"title": "A", "task": "greet", "tenant": "other"}, "tenant"),
+        ({"title": "A", "task": "greet", "priority": 101}, "priority"),
+        ({"title": "A", "task": "greet", "max_attempts": 0}, "max_attempts"),
+        ({"title": "A", "task": "greet", "limit": "many"}, "limit"),
+        ({"title": "A", "task": "greet", "limit_policy": "maybe"}, "limit_policy"),
+        ({"title": "A", "task": "greet", "after_job": "Nightly"}, "after_job"),
+        ({"title": "A", "task": "greet", "after_need": "luck"}, "after_need"),
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_is_stored(
@@ -175,3 +190,17 @@ def test_a_type_that_is_gone_leaves_its_jobs_readable(
     assert {item["id"] for item in api.get("/api/jobs").json["hits"]["hits"]} == {job["id"], other["id"]}
     assert api.post(f"/api/jobs/{job['id']}/runs").status_code == 400
     assert api.patch(f"/api/jobs/{job['id']}", json={"title": "Kept"}).json["title"] == "Kept"
+
+
+def test_a_job_runs_after_another_one(
+    api: Any, new_job: Callable[..., dict[str, Any]], wrong_fields: Callable[[Any], dict[str, str]]
+) -> None:
+    first = new_job(title="First")
+    second = new_job(title="Second", after_job=first["id"], after_need="end")
+    assert (second["after_job"], second["after_need"]) == (first["id"], "end")
+    circle = api.patch(f"/api/jobs/{first['id']}", json={"after_job": second["id"]})
+    assert "for ever" in wrong_fields(circle)["after_job"]
+    again = api.put(f"/api/jobs/{second['id']}", json=second).json
+    assert {**again, "updated": ""} == {**second, "updated": ""}
+    free = api.patch(f"/api/jobs/{second['id']}", json={"after_job": None}).json
+    assert (free["after_job"], free["after_need"]) == (None, None)

@@ -16,7 +16,9 @@ RUN_KEYS = {
     "completed_subtasks", "failed_subtasks", "errored_entries", "total_entries", "title", "args",
     "queue", "links", "type", "reason", "trigger", "attempt", "max_attempts", "progress", "result",
     "waiting_reasons", "stop_requested_at", "stop_requested_by", "stop_reason", "inserted_entries",
-    "updated_entries", "files", "function", "timeout", "positional",
+    "updated_entries", "files", "function", "timeout", "positional", "subtasks_closed", "priority",
+    "open_dependencies", "start_at", "expires_at", "limit", "limit_policy", "unique_key", "retry_of", "rescues",
+    "schedule_id", "fire_at", "engine", "isolation", "fenced_deliveries",
 }  # fmt: skip
 
 
@@ -26,6 +28,8 @@ def test_a_run_has_one_shape_everywhere(api: Any, new_job: Callable[..., dict[st
     assert set(run) == RUN_KEYS
     assert (run["status"], run["title"], run["queue"], run["trigger"]) == ("QUEUED", "Once", "slow", "api")
     assert run["args"] == {"name": "Ada", "times": 1, "tone": "kind"}
+    assert [reason["code"] for reason in run["waiting_reasons"]] == ["no_worker"]
+    assert (run["start_at"], run["priority"], run["limit"], run["subtasks_closed"]) == (None, 0, None, False)
     assert run["started_by"]["username"] == "Ada" and run["started_by_id"] == run["started_by"]["id"]
     for path in (f"/api/runs/{run['id']}", f"/api/jobs/{job['id']}/runs/{run['id']}"):
         assert api.get(path).json == run

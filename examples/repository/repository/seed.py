@@ -1,4 +1,4 @@
-"""What a first start makes: some two hundred records with files, and one saved job of each type."""
+"""What a first start makes: some two hundred records with files, one saved job of each type, and two schedules."""
 
 from __future__ import annotations
 
@@ -35,12 +35,17 @@ JOBS: tuple[dict[str, Any], ...] = (
     {"type": "slow_nothing", "title": "Slow nothing", "description": "A minute of nothing, to try how a run is stopped."},
 )  # fmt: skip
 
+TIME_ZONE = "Europe/Berlin"
+SCHEDULES = {"export_records": "0 2 * * *", "lift_embargoes": "5 0 * * *"}
+
 
 def first_start(deck: Deck) -> None:
-    """Make records and jobs; called once, when jobdeck's database has just been made."""
+    """Make records, jobs and schedules; called once, when jobdeck's database has just been made."""
     add_records()
-    for job in JOBS:
-        deck.jobs.create(**job)
+    for told in JOBS:
+        job = deck.jobs.create(**told)
+        if job.type in SCHEDULES:
+            deck.schedules.create(str(job.id), {"type": "cron", "expression": SCHEDULES[job.type]}, time_zone=TIME_ZONE)
 
 
 def add_records() -> None:

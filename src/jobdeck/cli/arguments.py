@@ -87,6 +87,13 @@ def argument_options(command: Command) -> Command:
     return command
 
 
+def again_argument_options(command: Command) -> Command:
+    """Adds `--arg` and `--arguments` alone."""
+    for option in reversed(_options()[:2]):
+        command = option(command)
+    return command
+
+
 def _options() -> list[Callable[[Command], Command]]:
     return [
         click.option("--arg", "single", metavar="NAME=VALUE", multiple=True, callback=_pairs,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,13 @@ from .tables import Column
 if TYPE_CHECKING:
     from ..deck import Deck
 
+ENGINE_S = 10.0
 _SOURCES = {ParameterSource.COMMANDLINE: "argument", ParameterSource.ENVIRONMENT: "environment"}
 
 
 @dataclass(slots=True)
 class Findings:
-    """What was found out; `problems` are sentences."""
+    """What was found out; `problems` are sentences, `engines` those of each engine but the database."""
 
     settings: list[tuple[str, str, str]]
     home: Path
@@ -35,6 +37,7 @@ class Findings:
     durability: str | None = None
     reachable: bool = False
     types: list[str] | None = None
+    engines: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -64,6 +67,8 @@ def _examine(deck: Deck) -> Findings:
     found.problems.extend(_home_problems(settings.home))
     found.problems.extend(_database_problems(deck, found))
     found.problems.extend(_type_problems(deck, found))
+    found.problems.extend(_engine_problems(deck, found))
+    found.problems.extend(_unserved(deck, found))
     return found
 
 
@@ -98,6 +103,42 @@ def _type_problems(deck: Deck, found: Findings) -> Iterator[str]:
             yield f"The job type {job_type.id!r} asks for the queue {job_type.queue!r}; add it to JOBDECK_QUEUES."
 
 
+def _engine_problems(deck: Deck, found: Findings) -> Iterator[str]:
+    try:
+        engines = deck.engines
+    except JobdeckError as error:
+        yield str(error)
+        return
+    for name, engine in engines.items():
+        found.engines[name] = _within(ENGINE_S, engine.problems)
+        yield from (f"{name}: {problem}" for problem in found.engines[name])
+
+
+def _within(seconds: float, ask: Callable[[], list[str]]) -> list[str]:
+    """What an engine says of itself; it may be one that others made, and wait for its broker for as long as it likes."""
+    told: list[list[str]] = []
+
+    def listen() -> None:
+        try:
+            told.append(ask())
+        except Exception as error:  # whatever it is, it is what is wrong with the engine
+            told.append([f"{type(error).__name__}: {error}"])
+
+    asking = threading.Thread(target=listen, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    return (
+        told[0]
+        if told
+        else [f"it has not answered within {seconds:g} seconds; look whether its broker can be reached."]
+    )
+
+
+def _unserved(deck: Deck, found: Findings) -> Iterator[str]:
+    if found.schema == HEAD and found.types is not None:
+        yield from (alert.message for alert in deck.queues.alerts())
+
+
 def _shape(found: Findings) -> dict[str, Any]:
     return {
         "ok": not found.problems,
@@ -111,6 +152,9 @@ def _shape(found: Findings) -> dict[str, Any]:
         },
         "job_types": found.types,
         "queues": found.queues,
+        "engines": [
+            {"name": name, "reachable": not problems, "problems": problems} for name, problems in found.engines.items()
+        ],
     }
 
 
@@ -123,8 +167,13 @@ def _print(found: Findings) -> None:
         ("Database", f"reachable, {tables_found}" if found.reachable else "not reachable"),
         ("Durability", found.durability),
         ("Queues", ", ".join(found.queues)),
+        ("Engines", ", ".join(_told(name, problems) for name, problems in found.engines.items()) or None),
         ("Job types", None if found.types is None else ", ".join(found.types) or "none"),
     ])  # fmt: skip
     tables.heading("Problems" if found.problems else "No problems.")
     for problem in found.problems:
         screen.say(f"- {screen.line(problem)}")
+
+
+def _told(name: str, problems: list[str]) -> str:
+    return f"{name} (see below)" if problems else f"{name} (reachable)"

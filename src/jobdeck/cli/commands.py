@@ -13,15 +13,37 @@ PROGRAM = "jobdeck"
 
 # name → (module of this package, object in it, what `--help` says of it)
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
-    "up": ("up", "up", "Start everything: web server and worker in one process tree."),
+    "up": ("up", "up", "Start everything: web server, worker, scheduler and dispatcher in one process tree."),
     "web": ("web", "web", "Start the web server alone."),
-    "worker": ("worker", "worker", "Start a worker, for all queues or the named ones."),
+    "worker": (
+        "worker",
+        "worker",
+        "Start a worker, for all queues or the named ones: the first named one is served before the next.",
+    ),
+    "scheduler": ("scheduler", "scheduler", "Start a scheduler: it turns the planned times of schedules into runs."),
+    "dispatcher": (
+        "dispatcher",
+        "dispatcher",
+        "Start a dispatcher: it tells the engines of JOBDECK_ENGINES of the runs that wait for them.",
+    ),
     "types": ("types", "types", "What can be run: job types."),
     "jobs": ("jobs", "jobs", "Saved jobs: make, change, delete and run them."),
-    "runs": ("runs", "runs", "Runs: watch, read and stop them."),
+    "runs": ("runs", "runs", "Runs: watch, read, stop and repeat them."),
+    "schedules": ("schedules", "schedules", "Schedules: when jobs recur; preview, pause and resume them."),
+    "queues": ("queues", "queues", "Queues: how full they are; pause and limit them."),
     "workers": ("workers", "workers", "Who does the work."),
     "tokens": ("tokens", "tokens", "Access tokens for the API and for signing in."),
     "check": ("check", "check", "Show every setting with its source, and everything that is wrong."),
+    "drill": (
+        "drill",
+        "drill",
+        "Kill workers, schedulers, brokers and connections under load, and check that nothing was lost or done twice.",
+    ),
+    "prune": (
+        "prune",
+        "prune",
+        "Delete the finished runs that need not be kept any longer, with their logs and files.",
+    ),
     "db": ("db", "db", "The database's tables."),
 }
 

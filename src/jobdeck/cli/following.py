@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
-
-import click
+from collections.abc import Iterator
 
 from ..core.log_entry import LogEntry
 from ..core.run import Run, Status
-from ..web import representations
-from . import moments, screen, tables
-from .references import json_option
+from . import screen, shapes, tables
 from .session import Session
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 POLL_S = 0.25
 READ_AT_ONCE = 1000
-
-
-def run_options(command: Command) -> Command:
-    """Adds what can be said about a new run beside its arguments."""
-    options: list[Callable[[Command], Command]] = [
-        click.option("--title", help="What this run is called."),
-        click.option("--queue", help="The queue it waits in."),
-        click.option("--timeout", metavar="SPAN", help="How long it may take: 90s, 15m, 1h; -1 for no limit."),
-        click.option("--wait", is_flag=True,
-                     help="Print its log until it is over; the exit code is 0 only when it is a SUCCESS."),
-        json_option,
-    ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def report_start(session: Session, run: Run, called: str, *, wait: bool, as_json: bool) -> int:
@@ -45,7 +24,7 @@ def report_start(session: Session, run: Run, called: str, *, wait: bool, as_json
                 print_entry(entry)
         run = session.desk.runs.get(run.id)
     if as_json:
-        screen.write_json(representations.run(run, session.links, moments.now()))
+        screen.write_json(shapes.run(session, run))
     elif wait:
         screen.say(verdict(run))
     return 0 if not wait or run.status is Status.SUCCESS else 1

@@ -10,17 +10,21 @@ import click
 
 from ..core.filters import JobFilter, Page
 from ..core.job import Job
+from ..core.limits import WhenFull
 from ..web import representations
-from . import moments, screen, tables
+from . import moments, screen, shapes, tables
 from .arguments import Given, argument_options, naming_arguments, schema_of
-from .following import report_start, run_options
+from .following import report_start
+from .options import NEEDS, NONE, number_or_none, run_options
 from .references import find_job, id_of, json_option, page_options
 from .session import Session, pass_session
 from .tables import Column
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_FIELDS = ("title", "type", "description", "queue", "timeout", "active", "arguments", "custom_arguments")
+_FIELDS = ("title", "type", "description", "queue", "timeout", "active", "priority", "max_attempts", "limit",
+           "limit_policy", "after_job", "after_need", "arguments", "custom_arguments")  # fmt: skip
+_CLEARED = ("timeout", "priority", "max_attempts", "limit", "limit_policy", "after_job")
 
 
 @click.group()
@@ -29,13 +33,23 @@ def jobs() -> None:
 
 
 def _job_options(command: Command) -> Command:
-    """Adds what a saved job holds beside its title, type and arguments."""
+    """Adds what a saved job holds beside its title, type and arguments; "none" takes something away again."""
     options: list[Callable[[Command], Command]] = [
         click.option("--description", help="A few sentences for people."),
         click.option("--queue", help="The queue its runs wait in."),
         click.option("--timeout", metavar="SPAN", help='How long a run may take: 90s, 15m, 1h; -1 for no limit; "" for '
                      "the type's own."),
         click.option("--active/--inactive", default=None, help="Whether it counts as in use."),
+        click.option("--priority", metavar="N|none", callback=number_or_none,
+                     help="A head start of its runs in minutes, -100 to 100."),
+        click.option("--max-attempts", metavar="N|none", callback=number_or_none,
+                     help="How often a run that fails is tried in all."),
+        click.option("--limit", metavar="N|none", callback=number_or_none,
+                     help="How many of its runs may be at work at once."),
+        click.option("--limit-policy", type=click.Choice([*map(str, WhenFull), NONE]), help="What happens when that is full."),
+        click.option("--after-job", metavar="JOB|none", help="The job (its id or title) after whose runs one of this "
+                     "job starts."),
+        click.option("--after-need", type=click.Choice(NEEDS), help="Whether those runs must succeed, or only end."),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -57,7 +71,7 @@ def show_list(
     if as_json:
         asked = {"task": type_id, "active": None if active is None else str(active).lower(), "q": text}
         kept = {name: value for name, value in asked.items() if value}
-        items = [_shape(session, job) for job in listing.items]
+        items = shapes.jobs(session, listing.items)
         screen.write_json(representations.envelope(listing, items, f"{session.links.api}/jobs", kept, "title"))
         return
     columns = [Column("ID", whole=True), Column("Title"), Column("Type"), Column("Last run", whole=True)]
@@ -74,7 +88,7 @@ def show(session: Session, job: str, as_json: bool) -> None:
     """One job: what it runs, with which arguments, and its last run."""
     found = find_job(session.desk, job)
     if as_json:
-        screen.write_json(_shape(session, found))
+        screen.write_json(shapes.job(session, found))
         return
     _, problem = session.desk.jobs.default_arguments(found)
     timeout = found.timeout_s
@@ -87,6 +101,10 @@ def show(session: Session, job: str, as_json: bool) -> None:
         ("Queue", found.queue),
         ("Active", "yes" if found.active else "no"),
         ("Timeout", None if timeout is None else "none" if timeout == -1 else f"{timeout:g} s"),
+        ("Priority", found.priority),
+        ("Attempts", found.max_attempts),
+        ("Limit", None if found.run_limit is None else f"{found.run_limit} at once, then {found.limit_policy or 'wait'}"),
+        ("After job", None if found.after_job_id is None else f"{found.after_job_id} ({found.after_need})"),
         ("Arguments", _json(found.arguments)),
         ("Custom arguments", _json(found.custom_arguments)),
         ("Created", moments.both(found.created_at)),
@@ -108,7 +126,7 @@ def create(
     """Save a job."""
     schema = schema_of(session.deck.registry.find(fields["type"]))
     arguments = Given(whole=whole, single=single).over(None, schema)
-    given = _given({**fields, "arguments": arguments})
+    given = _given(session, {**fields, "arguments": arguments})
     with naming_arguments(schema):
         job = session.desk.jobs.create(**given)
     _print_saved(session, job, "Saved", as_json=as_json)
@@ -138,7 +156,7 @@ def update(
     found = find_job(session.desk, job)
     schema = schema_of(session.deck.registry.find(fields["type"] or found.type))
     arguments = Given(whole=whole, single=single).over(found.arguments, schema)
-    changes = _given({**fields, "arguments": arguments})
+    changes = _given(session, {**fields, "arguments": arguments})
     if not changes:
         raise click.UsageError("Nothing to change: name at least one field.")
     with naming_arguments(schema):
@@ -190,29 +208,20 @@ def run(
     return report_start(session, started, found.title, wait=wait, as_json=as_json)
 
 
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What was named on the command line; an empty timeout takes the job's own away."""
+def _given(session: Session, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What was named on the command line; an empty timeout takes the job's own away, as "none" does elsewhere."""
     given = {name: fields[name] for name in _FIELDS if fields[name] is not None}
-    return {**given, "timeout": None} if given.get("timeout") == "" else given
+    if given.get("after_job", NONE) != NONE:
+        given["after_job"] = id_of(find_job(session.desk, given["after_job"]))
+    cleared = {name for name, value in given.items() if name in _CLEARED and value in ("", NONE)}
+    return {**given, **dict.fromkeys(cleared)}
 
 
 def _print_saved(session: Session, job: Job, done: str, *, as_json: bool) -> None:
     if as_json:
-        screen.write_json(_shape(session, job))
+        screen.write_json(shapes.job(session, job))
     else:
         screen.say(f"{done} job {job.id} ({screen.line(job.title)}).")
-
-
-def _shape(session: Session, job: Job) -> dict[str, Any]:
-    arguments, problem = session.desk.jobs.default_arguments(job)
-    return representations.job(
-        job,
-        session.links,
-        moments.now(),
-        type_known=session.deck.registry.find(job.type) is not None,
-        default_args=arguments,
-        problem=problem,
-    )
 
 
 def _last_status(job: Job) -> Any:

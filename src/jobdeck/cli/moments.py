@@ -19,13 +19,14 @@ def absolute(at: datetime | None) -> str | None:
 
 
 def relative(at: datetime | None) -> str | None:
-    """`12 s ago`, `5 min ago`, `3 h ago`, `9 days ago`, then the date."""
+    """`12 s ago`, `5 min ago`, `3 h ago`, `9 days ago`, `in 2 h`, far away the date."""
     if at is None:
         return None
-    seconds = max(0, int((now() - at).total_seconds()))
+    seconds = int((now() - at).total_seconds())
     for below, unit, word in _STEPS:
-        if seconds < below:
-            return f"{seconds // unit} {word} ago"
+        if abs(seconds) < below:
+            span = f"{abs(seconds) // unit} {word}"
+            return f"in {span}" if seconds < 0 else f"{span} ago"
     return f"{at.astimezone():%Y-%m-%d}"
 
 

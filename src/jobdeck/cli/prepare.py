@@ -18,10 +18,15 @@ from .session import Session, pass_session
 @click.option("--fd", type=int, required=True, help="Where the settings are told.")
 @pass_session
 def prepare(session: Session, fd: int) -> None:
-    """Tell the settings, wait for the end of stdin, then make ready what a start needs."""
+    """Tell the settings and whether an engine has to be rung, wait for the end of stdin, then make ready what a start needs."""
     deck = session.deck
+    # Whoever carries runs is known, and has been reached, before anything is started.
+    is_rung = any(not engine.is_immediate for engine in deck.engines.values())
+    for queue, route in deck.settings.engines.items():
+        if not deck.engines[route.engine].is_immediate:
+            deck.engines[route.engine].depth(queue)
     with os.fdopen(fd, "w") as told:
-        told.write(json.dumps(deck.settings.as_data()) + "\n")
+        told.write(json.dumps({"settings": deck.settings.as_data(), "is_rung": is_rung}) + "\n")
     sys.stdin.read()
     if deck.settings.is_sqlite:
         deck.upgrade_database()

@@ -1,4 +1,4 @@
-"""How commands name things: a job by its id or exact title, a run by its id."""
+"""How commands name things: a job by its id or exact title, a run by its id, a schedule by its id or its job."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from ..core.filters import SIZE_LIMIT, JobFilter, Page
 from ..core.job import Job
+from ..core.schedule import Schedule
 from ..core.text import clean
 from ..errors import Conflict, NotFound
 
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _run_id(context: click.Context, parameter: click.Parameter, value: str) -> str:
+def run_id_of(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """The id of a run that was typed; wrong usage when it is none."""
     found = _identifier(value)
     if found is None:
         raise click.BadParameter(f"{value!r} is no id of a run; `jobdeck runs list` shows them.", context, parameter)
     return found
 
 
-run_argument = click.argument("run_id", metavar="RUN", callback=_run_id)
+run_argument = click.argument("run_id", metavar="RUN", callback=run_id_of)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as the REST interface gives it.")
 
 
@@ -50,6 +52,25 @@ def find_job(desk: Desk, name: str) -> Job:
         raise Conflict(f"{len(found)} jobs are titled {name!r}; name one by its id: {ids}.")
     if not found:
         raise NotFound(f"There is no job titled {name!r}{_suggestion(desk, name)}")
+    return found[0]
+
+
+def find_schedule(desk: Desk, name: str) -> Schedule:
+    """The schedule with this id, or the only one of the job with this id or title; NotFound or Conflict say what to do."""
+    schedule_id = _identifier(name)
+    if schedule_id is not None:
+        try:
+            return desk.schedules.get(schedule_id)
+        except NotFound:
+            if desk.jobs.titles([schedule_id]) == {}:
+                raise
+    job = find_job(desk, name)
+    found = desk.schedules.of_job(id_of(job))
+    if not found:
+        raise NotFound(f"The job {job.title!r} has no schedule; `jobdeck schedules add` makes one.")
+    if len(found) > 1:
+        ids = ", ".join(one.id for one in found)
+        raise Conflict(f"The job {job.title!r} has {len(found)} schedules; name one by its id: {ids}.")
     return found[0]
 
 

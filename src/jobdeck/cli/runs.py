@@ -1,4 +1,4 @@
-"""`jobdeck runs`: watching, reading and stopping runs."""
+"""`jobdeck runs`: watching, reading, explaining and stopping runs. Neighbour: `again` runs them again."""
 
 from __future__ import annotations
 
@@ -9,52 +9,41 @@ from typing import Any
 
 import click
 
-from ..core.filters import Page, RunFilter
+from ..core.engine import DATABASE, Isolation
+from ..core.filters import Page
 from ..core.log_entry import LEVELS, LogEntry
-from ..core.run import SHOWN_STATUSES, Progress, Run
+from ..core.queue import Carrier
+from ..core.run import Counters, Progress, Run
 from ..errors import NotFound
 from ..web import representations
-from . import moments, screen, tables
+from . import moments, screen, shapes, tables
+from .again import again
 from .following import READ_AT_ONCE, follow, print_entry, read_page
-from .references import find_job, id_of, json_option, page_options, run_argument
+from .options import filter_options, wanted
+from .references import json_option, page_options, run_argument
 from .session import Session, pass_session
 from .tables import Column
 
 
 @click.group()
 def runs() -> None:
-    """Runs: watch, read and stop them."""
+    """Runs: watch, read, stop and repeat them."""
 
 
 @runs.command("list")
-@click.option("--job", metavar="JOB", help="Only runs of this job (its id or title).")
-@click.option("--type", "type_id", metavar="TYPE", help="Only runs of this job type.")
-@click.option("--queue", help="Only runs of this queue.")
-@click.option("--status", "statuses", multiple=True, type=click.Choice(SHOWN_STATUSES, case_sensitive=False),
-              help="Only runs in this status; can be given several times.")  # fmt: skip
-@click.option("--search", "text", metavar="TEXT", help="Only runs with this in their title.")
+@filter_options
 @page_options
 @json_option
 @pass_session
-def show_list(
-    session: Session,
-    job: str | None,
-    type_id: str | None,
-    queue: str | None,
-    statuses: tuple[str, ...],
-    text: str | None,
-    page: int,
-    size: int,
-    as_json: bool,
-) -> None:
+def show_list(session: Session, /, page: int, size: int, as_json: bool, **given: Any) -> None:
     """Runs, newest first."""
-    job_id = None if job is None else id_of(find_job(session.desk, job))
-    wanted = RunFilter(job_id=job_id, type=type_id, queue=queue, statuses=statuses, text=text)
-    listing = session.desk.runs.list(wanted, Page(number=page, size=size))
+    asked = wanted(session, **given)
+    listing = session.desk.runs.list(asked, Page(number=page, size=size))
     if as_json:
-        items = [representations.run(one, session.links, moments.now()) for one in listing.items]
-        asked = {"job_id": job_id, "type": type_id, "queue": queue, "status": list(statuses), "q": text}
-        kept = {name: value for name, value in asked.items() if value}
+        names: dict[str, Any] = {"job_id": asked.job_id, "parent_id": asked.parent_id, "type": asked.type, "queue": asked.queue,
+                 "status": list(asked.statuses), "q": asked.text}  # fmt: skip
+        kept = {name: value for name, value in names.items() if value}
+        items = shapes.runs(session, listing.items)
         screen.write_json(representations.envelope(listing, items, f"{session.links.api}/runs", kept, "created"))
         return
     columns = [Column("ID", whole=True), Column("Status", whole=True), Column("Title"),
@@ -76,7 +65,7 @@ def show_list(
 def show(session: Session, run_id: str, as_json: bool) -> None:
     """One run: its state, arguments, result and files."""
     run = session.desk.runs.get(run_id)
-    shape = representations.run(run, session.links, moments.now())
+    shape = shapes.run(session, run)
     if as_json:
         screen.write_json(shape)
         return
@@ -118,11 +107,33 @@ def stop(session: Session, run_id: str, reason: str | None, as_json: bool) -> No
     """Stop a run: a queued one at once, a running one as soon as it takes notice."""
     run = session.desk.runs.stop(run_id, reason)
     if as_json:
-        screen.write_json(representations.run(run, session.links, moments.now()))
+        screen.write_json(shapes.run(session, run))
     elif run.is_final:
         screen.say(f"Run {run.id} is {run.status}.")
     else:
-        screen.say(f"Run {run.id} was asked to stop.")
+        screen.say(f"Run {run.id} was asked to stop.{_cooperative(session, run)}")
+
+
+@runs.command()
+@run_argument
+@json_option
+@pass_session
+def why(session: Session, run_id: str, as_json: bool) -> None:
+    """Why a run is not running: all reasons, its place in line, when it may begin."""
+    told = session.desk.runs.why(run_id)
+    if as_json:
+        screen.write_json(representations.why(told))
+        return
+    screen.say(f"Run {run_id} is {told.status}.")
+    for reason in told.reasons:
+        screen.say(f"- {screen.line(reason.message)}")
+    if not told.reasons:
+        screen.say(screen.line(told.summary))
+    if told.starts_at is not None:
+        screen.say(f"It may begin at {moments.absolute(told.starts_at)}.")
+
+
+runs.add_command(again)
 
 
 def _names(session: Session, runs: Iterable[Run]) -> dict[str, str]:
@@ -166,12 +177,15 @@ def _sheet(run: Run, shape: dict[str, Any], jobs: Mapping[str | None, str]) -> l
         ("Title", run.title),
         ("Status", tables.status(shape["status"])),
         ("Reason", run.reason),
+        ("Waits", " ".join(reason["message"] for reason in shape["waiting_reasons"]) or None),
         ("Message", run.message),
         ("Progress", None if run.progress is None else _progress(run.progress)),
         ("Type", run.type),
         ("Function", run.function),
         ("Job", f"{run.job_id} ({jobs[run.job_id]})" if run.job_id in jobs else run.job_id),
         ("Queue", run.queue),
+        ("Engine", _engine(shape)),
+        ("Repeated", f"{run.fenced:,} deliveries found it taken" if run.fenced else None),
         ("Trigger", run.trigger),
         ("Started by", by),
         ("Created", moments.both(run.created_at)),
@@ -179,6 +193,14 @@ def _sheet(run: Run, shape: dict[str, Any], jobs: Mapping[str | None, str]) -> l
         ("Ended", moments.both(run.ended_at)),
         ("Took", _took(run)),
         ("Attempt", f"{run.attempt} of {run.max_attempts}" if run.attempt else None),
+        ("Priority", run.priority or None),
+        ("Limit", None if run.limit_n is None else f"{run.limit_n} at once, then {run.limit_policy}"),
+        ("Starts at", moments.both(run.available_at) if shape["start_at"] and not run.is_final else None),
+        ("Expires at", None if run.started_at or run.is_final else moments.both(run.expires_at)),
+        ("Unique key", run.unique_key),
+        ("Again of", run.retry_of),
+        ("Sub-run of", run.parent_id),
+        ("Sub-runs", _subruns(run.counters)),
         ("Timeout", None if run.timeout_s is None else f"{run.timeout_s:g} s"),
         ("Stop asked", _stop(run)),
         ("Errors", f"{run.counters.errored_entries:,} entries" if run.counters.errored_entries else None),
@@ -186,6 +208,27 @@ def _sheet(run: Run, shape: dict[str, Any], jobs: Mapping[str | None, str]) -> l
         ("Positional", _json(list(run.positional))),
         ("Result", None if run.result is None else screen.json_text(run.result, indent=2)),
     ]
+
+
+def _engine(shape: Mapping[str, Any]) -> str | None:
+    """What carries it, and where it runs when it cannot be interrupted there; the database goes without saying."""
+    if shape["engine"] == DATABASE:
+        return None
+    return f"{shape['engine']}{', cannot be interrupted' if shape['isolation'] == Isolation.NONE else ''}"
+
+
+def _cooperative(session: Session, run: Run) -> str:
+    carrier = session.desk.queues.carriers().get(run.queue, Carrier())
+    if not carrier.is_cooperative:
+        return ""
+    return f" It runs in {carrier.engine}'s own process and cannot be interrupted: it ends where it looks for the stop."
+
+
+def _subruns(told: Counters) -> str | None:
+    if not told.total_subtasks:
+        return None
+    failed = f", {told.failed_subtasks:,} with errors" if told.failed_subtasks else ""
+    return f"{told.completed_subtasks:,} of {told.total_subtasks:,} ended{failed}"
 
 
 def _progress(told: Progress) -> str:

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.filters import Listing
+from ..core.queue import Pause
 from . import moments, screen
 
 # Wide enough for any row: what is piped is never wrapped or cut.
@@ -103,6 +104,13 @@ def status(shown: str) -> Text:
 def when(at: datetime | None) -> str | None:
     """A time in a table: how long ago for a person, the instant itself in a file."""
     return moments.relative(at) if is_terminal() else moments.absolute(at)
+
+
+def paused(pause: Pause | None) -> str | None:
+    """Who paused something and why; None while it is not paused."""
+    if pause is None:
+        return None
+    return f"{when(pause.at)} by {pause.by}" + (f": {pause.reason}" if pause.reason else "")
 
 
 def more(listing: Listing[Any]) -> None:

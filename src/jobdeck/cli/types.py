@@ -1,4 +1,4 @@
-"""`jobdeck types`: what can be run, and running it once without a saved job."""
+"""`jobdeck types`: what can be run, running it once without a saved job, pausing it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from ..web import representations
-from . import screen, tables
+from . import screen, shapes, tables
 from .arguments import Given, argument_options, naming_arguments, schema_of
-from .following import report_start, run_options
+from .following import report_start
+from .options import run_options
 from .references import json_option
 from .session import Session, pass_session
 from .tables import Column
@@ -28,13 +29,18 @@ def types() -> None:
 def show_list(session: Session, search: str, as_json: bool) -> None:
     """Every job type, by title."""
     found = [one for one in session.lookup.types.list() if search.lower() in f"{one.id} {one.title}".lower()]
+    paused = shapes.paused_types(session)
     if as_json:
-        items = [representations.task(one, session.links) for one in found]
+        items = [representations.task(one, session.links, paused) for one in found]
         screen.write_json(representations.whole(items, f"{session.links.api}/tasks", "title"))
         return
     columns = [Column("ID", whole=True), Column("Title"), Column("Description")]
+    rows = [[one.id, one.title, one.description] for one in found]
+    if any(one.id in paused for one in found):
+        columns.append(Column("Paused"))
+        rows = [[*row, tables.paused(paused.get(row[0]))] for row in rows]
     nothing = "No job type is registered; name modules in JOBDECK_JOB_TYPES, or the application with --app."
-    tables.table(columns, ((one.id, one.title, one.description) for one in found), nothing if not search else
+    tables.table(columns, rows, nothing if not search else
                  "No job type has this in its id or title.")  # fmt: skip
 
 
@@ -46,13 +52,17 @@ def show(session: Session, type_id: str, as_json: bool) -> None:
     """One job type, with the arguments it takes."""
     found = session.lookup.types.get(type_id)
     schema = schema_of(found)
+    paused = shapes.paused_types(session)
+    shape = representations.task(found, session.links, paused)
     if as_json:
-        screen.write_json({**representations.task(found, session.links), "schema": schema})
+        screen.write_json({**shape, "schema": schema})
         return
-    shape = representations.task(found, session.links)
     tables.sheet([("ID", found.id), ("Title", found.title), ("Description", found.description),
                   ("Queue", shape["queue"] or session.deck.settings.default_queue),
-                  ("Timeout", _timeout(shape["timeout"]))])  # fmt: skip
+                  ("Timeout", _timeout(shape["timeout"])), ("Priority", shape["priority"] or None),
+                  ("Attempts", shape["retry"]),
+                  ("Limit", None if shape["limit"] is None else f"{shape['limit']} at once, then {shape['limit_policy']}"),
+                  ("Paused", tables.paused(paused.get(found.id)))])  # fmt: skip
     if schema is None:
         screen.say("\nIt takes no arguments.")
         return
@@ -90,6 +100,25 @@ def run(
     with naming_arguments(schema):
         started = session.start(type_id, arguments=given, custom_arguments=custom_arguments, **options)
     return report_start(session, started, str(job_type.title), wait=wait, as_json=as_json)
+
+
+@types.command()
+@click.argument("type_id", metavar="TYPE")
+@click.option("--reason", help="Why; shown with every run that waits for it.")
+@pass_session
+def pause(session: Session, type_id: str, reason: str | None) -> None:
+    """Let no run of a type begin until `types resume`; what runs goes on."""
+    session.desk.types.pause(type_id, reason)
+    screen.say(f"The job type {screen.line(type_id)} is paused.")
+
+
+@types.command()
+@click.argument("type_id", metavar="TYPE")
+@pass_session
+def resume(session: Session, type_id: str) -> None:
+    """Let the runs of a type begin again."""
+    session.desk.types.resume(type_id)
+    screen.say(f"The job type {screen.line(type_id)} is not paused.")
 
 
 def _takes(schema: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """`jobdeck up`: everything in one process tree.
 
 This process listens, holds the home folder and keeps the others alive; it never loads the application. `prepare` does
-that once, to read the settings and to make what a first start needs; then `web` and `worker` each load their own.
+that once, to read the settings and to make what a first start needs; then `web`, `worker`, `scheduler` and `dispatcher` each load
+their own.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import signal
 import socket as sockets
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from ..config import Settings
+from ..core.engine import DATABASE
 from . import screen
 from .session import Session, pass_session
 from .web import host_option, listen, port_option, url
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _QUESTION = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 # `HTTP/1.1 2`: enough of an answer to see its class.
 _ANSWER_LENGTH = 10
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
@@ -40,13 +43,21 @@ _ANSWER_LENGTH = 10
 )
 @pass_session
 def up(session: Session, host: str, port: int, processes: int | None) -> int:
-    """Start everything: web server and worker in one process tree.
+    """Start everything: web server, worker, scheduler and dispatcher in one process tree.
+
+    The worker serves the queues of the database; those on another engine are served by its own workers, which are started as
+    that engine's. The dispatcher is there when an engine has to be told of runs.
 
     SQLite tables are made and brought up to date, other databases need `jobdeck db upgrade`. An administrator's access
     token is kept in the file `token` of the home folder. Ctrl-C or SIGTERM ends everything in order: running work gets
     JOBDECK_STOP_GRACE.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in _ENDING:
+        signal.signal(number, interrupt)
     try:
         with listen(host, port) as socket:
             return _serve(session.reference, socket, processes)
@@ -69,7 +80,7 @@ def _serve(reference: str | None, socket: sockets.socket, processes: int | None)
                 return code
             question = _Question(socket)
             supervisor = Supervisor(
-                _parts(reference, socket, processes),
+                _parts(reference, socket, processes, settings, is_rung=preparation.is_rung),
                 is_ready=question.is_answered,
                 announce=lambda: _announce(url(*socket.getsockname()[:2]), settings),
                 say=screen.complain,
@@ -79,20 +90,35 @@ def _serve(reference: str | None, socket: sockets.socket, processes: int | None)
                 return supervisor.run()
 
 
-def _parts(reference: str | None, socket: sockets.socket, processes: int | None) -> Sequence[Part]:
+def _parts(
+    reference: str | None, socket: sockets.socket, processes: int | None, settings: Settings, *, is_rung: bool
+) -> Sequence[Part]:
     from ..processes.supervisor import Part  # late, as above
 
     fd = socket.fileno()
     count = ["--processes", str(processes)] if processes else []
-    return [
-        Part(name="web server", command=command(reference, "web", "--fd", str(fd)), inherits=[fd]),
-        Part(name="worker", command=command(reference, "worker", *count)),
-    ]
+    parts = [Part(name="web server", command=command(reference, "web", "--fd", str(fd)), inherits=[fd])]
+    if any(settings.engine_of(queue) == DATABASE for queue in settings.queues):
+        parts.append(Part(name="worker", command=command(reference, "worker", *count)))
+    parts.append(Part(name="scheduler", command=command(reference, "scheduler")))
+    if is_rung:
+        parts.append(Part(name="dispatcher", command=command(reference, "dispatcher")))
+    return parts
 
 
 def command(reference: str | None, *words: str) -> list[str]:
     """How this program is started with other words, for the same application."""
     return [sys.executable, "-m", "jobdeck", *(["--app", reference] if reference else []), *words]
+
+
+@contextlib.contextmanager
+def _not_interrupted() -> Iterator[None]:
+    """Hold the signals back: what they raise while Python forks is not raised but printed."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
 
 def _announce(address: str, settings: Settings) -> None:
@@ -103,20 +129,27 @@ def _announce(address: str, settings: Settings) -> None:
 
 
 class _Preparation:
-    """A `prepare` process: it tells the settings, waits until the home folder is held, and then does its work."""
+    """A `prepare` process: it tells the settings and whether an engine has to be rung, waits until the home folder is held, and then does its work."""
 
     def __init__(self, reference: str | None) -> None:
         from ..processes.identity import die_with_parent  # late, as above
 
         self._answer, theirs = os.pipe()
+        self.is_rung = False
         parent = os.getpid()
-        self._process = subprocess.Popen(
-            command(reference, "prepare", "--fd", str(theirs)),
-            stdin=subprocess.PIPE,
-            pass_fds=[theirs],
-            # Safe here, because this process has one thread.
-            preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
-        )
+
+        def begin() -> None:
+            die_with_parent(parent)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+
+        with _not_interrupted():
+            self._process = subprocess.Popen(
+                command(reference, "prepare", "--fd", str(theirs)),
+                stdin=subprocess.PIPE,
+                pass_fds=[theirs],
+                # Safe here, because this process has one thread.
+                preexec_fn=begin,  # noqa: PLW1509
+            )
         os.close(theirs)
 
     def __enter__(self) -> _Preparation:
@@ -132,7 +165,11 @@ class _Preparation:
         """What it read; None when it has failed, which it has told."""
         with os.fdopen(self._answer) as answer:
             text = answer.readline()
-        return Settings.of_data(json.loads(text)) if text else None
+        if not text:
+            return None
+        told = json.loads(text)
+        self.is_rung = told["is_rung"]
+        return Settings.of_data(told["settings"])
 
     def go_on(self) -> None:
         """Let it do its work, or see that nobody waits for it."""

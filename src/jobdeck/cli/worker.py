@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
+from pathlib import Path
 
 import click
 
-from ..web.server_log import LineFormatter
+from ..web.server_log import log_to_stderr
 from .session import Session, pass_session
 
 
@@ -15,16 +15,38 @@ from .session import Session, pass_session
 @click.option(
     "--processes", type=click.IntRange(1, 256), help="How many runs at once.  [default: JOBDECK_PROCESSES, 2]"
 )
+@click.option("--fair", is_flag=True, help="Serve the named queues by the age of what waits, not in their order.")
 @click.option("--burst", is_flag=True, help="End when nothing is queued any more.")
+@click.option("--engine", metavar="NAME", hidden=True, help="The engine whose deliveries say what may be claimed.")
+@click.option("--tokens", type=click.Path(path_type=Path), metavar="SOCKET", hidden=True, help="Where they come in.")
+@click.option(
+    "--watch", type=click.IntRange(1), metavar="PID", hidden=True, help="Whose end is the end of this worker."
+)
 @pass_session
-def worker(session: Session, queues: tuple[str, ...], processes: int | None, burst: bool) -> int:
-    """Start a worker, for all queues or the named ones.
+def worker(
+    session: Session,
+    queues: tuple[str, ...],
+    processes: int | None,
+    fair: bool,
+    burst: bool,
+    engine: str | None,
+    tokens: Path | None,
+    watch: int | None,
+) -> int:
+    """Start a worker, for all queues or the named ones: the first named one is served before the next.
 
-    The tables must be up to date. Ctrl-C or SIGTERM lets running work finish for JOBDECK_STOP_GRACE.
+    Queues that JOBDECK_ENGINES gives to another engine are served by that engine's own workers. The tables must be up to date. Ctrl-C or SIGTERM lets running work finish for JOBDECK_STOP_GRACE.
     """
-    from ..processes.worker import run_worker  # late: `--help` does without the database
+    from ..processes.run_worker import run_worker  # late: `--help` does without the database
 
-    handler = logging.StreamHandler()
-    handler.setFormatter(LineFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    return run_worker(session.reference, queues=queues, processes=processes, burst=burst)
+    log_to_stderr()
+    return run_worker(
+        session.reference,
+        queues=queues,
+        processes=processes,
+        fair=fair,
+        burst=burst,
+        engine=engine,
+        tokens=tokens,
+        watch=watch,
+    )

@@ -59,16 +59,20 @@ class Listing(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
-    """Runs to list; everything given must fit. `statuses` are shown ones (`core.run.SHOWN_STATUSES`)."""
+    """Runs to list; everything given must fit. `statuses` are shown ones (`core.run.SHOWN_STATUSES`).
+
+    With `parent_id` only the sub-runs of that run.
+    """
 
     job_id: str | None = None
+    parent_id: str | None = None
     type: str | None = None
     queue: str | None = None
     statuses: tuple[str, ...] = ()
     text: str | None = None
 
     def __post_init__(self) -> None:
-        _write_as_stored(self, "job_id", "type", "queue", "text")
+        _write_as_stored(self, "job_id", "parent_id", "type", "queue", "text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,18 @@ class JobFilter:
 
     def __post_init__(self) -> None:
         _write_as_stored(self, "type", "text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleFilter:
+    """Schedules to list; `text` is looked for in the titles of their jobs, whatever the case."""
+
+    job_id: str | None = None
+    paused: bool | None = None
+    text: str | None = None
+
+    def __post_init__(self) -> None:
+        _write_as_stored(self, "job_id", "text")
 
 
 def _write_as_stored(wanted: object, *names: str) -> None:

@@ -52,6 +52,12 @@ os.register_at_fork(after_in_child=_ids.forget)
 new_id = _ids.make
 
 
+def first_id(at_us: int) -> str:
+    """No id made at `at_us` or later is below this one; not an id itself."""
+    high = f"{max(at_us, 0) // 1000:012x}"
+    return f"{high[:8]}-{high[8:]}"
+
+
 def is_id(text: str) -> bool:
     """Whether `text` is a UUID in canonical form (lower case, with hyphens)."""
     try:

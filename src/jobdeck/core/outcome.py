@@ -7,7 +7,9 @@ from enum import StrEnum
 
 
 class OutcomeKind(StrEnum):
-    """`stopped` and `timeout` are said by the supervisor, which asked; `lost` when the process had to be left."""
+    """`stopped` and `timeout` are said by the supervisor, which asked; `lost` when the process had to be left,
+    `released` when it was left at a shutdown and its type may be begun anew.
+    """
 
     SUCCESS = "success"
     PARTIAL = "partial"
@@ -16,11 +18,15 @@ class OutcomeKind(StrEnum):
     STOPPED = "stopped"
     TIMEOUT = "timeout"
     LOST = "lost"
+    RELEASED = "released"
 
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """`result` is JSON text; `message` one or more lines for people; times are microseconds since 1970."""
+    """`result` is JSON text; `message` one or more lines for people; times are microseconds since 1970.
+
+    `retry`: whether to try again while attempts are left; a number is after how many seconds, not the policy's delay.
+    """
 
     kind: OutcomeKind
     message: str | None = None
@@ -33,3 +39,4 @@ class Outcome:
     exit_code: int | None = None
     signal: int | None = None
     rss_max: int | None = None
+    retry: bool | float = True

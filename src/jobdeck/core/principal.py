@@ -19,3 +19,10 @@ class Principal:
 
 
 SYSTEM = Principal(id="system", name="System", roles=frozenset({ADMINISTRATOR}))
+
+_OWN_PREFIXES = ("cli:", "token:")
+
+
+def is_own(principal_id: str) -> bool:
+    """Whether jobdeck itself gives this id: the system's, a token's, or that of somebody on the command line."""
+    return principal_id == SYSTEM.id or principal_id.startswith(_OWN_PREFIXES)

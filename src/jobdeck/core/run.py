@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from .file import RunFile
@@ -49,6 +49,15 @@ class Reason(StrEnum):
     REPLACED = "replaced"
 
 
+class Parked(IntEnum):
+    """Why a queued run is out of line: nothing looks at it until what it waits for happens."""
+
+    IN_LINE = 0
+    LIMIT = 1
+    ELSEWHERE = 2
+    DEPENDENCY = 3
+
+
 class Trigger(StrEnum):
     """Why a run exists."""
 
@@ -78,7 +87,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """Sub-run and entry counters, with InvenioRDM's names."""
+    """Sub-run and entry counters, with InvenioRDM's names. `subtasks_closed`: the body has returned, none will come."""
 
     total_subtasks: int = 0
     completed_subtasks: int = 0
@@ -87,6 +96,7 @@ class Counters:
     inserted_entries: int = 0
     updated_entries: int = 0
     total_entries: int = 0
+    subtasks_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +105,9 @@ class Run:
 
     `type` is a job type's id, or None for a plain function, whose dotted path is `function`. `arguments` are
     the final keyword arguments, `positional` those of a plain function that have no name. `heartbeat_at` is
-    when its worker last said that it lives.
+    when its worker last said that it lives. `priority` is a head start in minutes. `body_kind` says how the body ended
+    of a run that waits for its sub-runs. `fire_at` is the planned time of `schedule_id` that it was made for. `fenced` counts
+    the deliveries of an engine that found it taken already.
     """
 
     id: str
@@ -125,8 +137,24 @@ class Run:
     stop_reason: str | None
     progress: Progress | None
     counters: Counters = field(default_factory=Counters)
+    priority: int = 0
+    expires_at: datetime | None = None
+    open_dependencies: int = 0
+    parked: Parked = Parked.IN_LINE
+    limit_key: str | None = None
+    limit_n: int | None = None
+    limit_policy: str | None = None
+    unique_key: str | None = None
+    rescues: int = 0
+    releases: int = 0
+    fenced: int = 0
+    owner: str | None = None
+    stop_kind: str | None = None
+    body_kind: str | None = None
     parent_id: str | None = None
     retry_of: str | None = None
+    schedule_id: str | None = None
+    fire_at: datetime | None = None
     heartbeat_at: datetime | None = None
     traceback: str | None = None
     files: tuple[RunFile, ...] = ()
@@ -144,7 +172,7 @@ class Run:
 
     def shown_status(self, now: datetime) -> str:
         """The status a person sees: WAITING while not yet eligible, CANCELLING while asked to stop."""
-        if self.status is Status.QUEUED and self.available_at > now:
+        if self.status is Status.QUEUED and (self.available_at > now or self.parked is not Parked.IN_LINE):
             return WAITING
         if self.status is Status.RUNNING and self.stop_requested_at is not None:
             return CANCELLING

@@ -36,7 +36,7 @@ def parse_span(value: str | float | timedelta) -> timedelta:
     """`'90s'`, `'15m'`, `'1h'`, `'2d'`, a number of seconds or a timedelta; ValueError otherwise."""
     if isinstance(value, timedelta):
         return value
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("a span is a number of seconds or a text such as '90s', '15m' or '1h'")
     if isinstance(value, int | float):
         return timedelta(seconds=value)

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..core.ids import is_id
+from ..core.limits import PRIORITY_LIMIT, check_limit, check_policy, check_scope
+from ..core.retry import policy_of
 from ..core.times import parse_timeout
 from ..errors import DefinitionError
 from . import tasks
 
-OPTIONS = ("id", "title", "description", "queue", "timeout", "warn_on_errors", "capture_output")
+OPTIONS = ("id", "title", "description", "queue", "timeout", "priority", "retry", "limit", "limit_scope", "limit_policy",
+           "restartable", "warn_on_errors", "capture_output")  # fmt: skip
 # Words of later versions. A setting that is accepted and does nothing would be worse than this refusal.
-RESERVED = ("retry", "limit", "limit_scope", "priority", "restartable", "fresh_process", "hidden", "create_permissions",
-            "cancel_permissions", "view_permissions", "secret_fields")  # fmt: skip
+RESERVED = ("fresh_process", "hidden", "create_permissions", "cancel_permissions", "view_permissions", "secret_fields")
 ID_LIMIT = 255
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
+
+
+def _check_priority(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > PRIORITY_LIMIT:
+        raise ValueError(f"{value!r} is no priority; write a whole number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}")
+
+
+_CHECKS: Mapping[str, Callable[[Any], object]] = {
+    "priority": _check_priority,
+    "retry": policy_of,
+    "limit": check_limit,
+    "limit_scope": check_scope,
+    "limit_policy": check_policy,
+}
 
 
 def option_problem(name: str) -> str | None:
@@ -64,7 +80,12 @@ def _check_options(job_type: Any) -> None:
         raise DefinitionError(f"its timeout is {job_type.timeout!r}; write seconds, or a text such as '1h'.") from None
     if job_type.queue is not None and not (isinstance(job_type.queue, str) and job_type.queue):
         raise DefinitionError(f"its queue {job_type.queue!r} is no name of a queue.")
-    for name in ("warn_on_errors", "capture_output"):
+    for name, check_option in _CHECKS.items():
+        try:
+            check_option(getattr(job_type, name))
+        except ValueError as error:
+            raise DefinitionError(f"its {name} cannot be used: {error}.") from None
+    for name in ("restartable", "warn_on_errors", "capture_output"):
         if not isinstance(getattr(job_type, name), bool):
             raise DefinitionError(f"its {name} is {getattr(job_type, name)!r}; write True or False.")
     for name in ("title", "description"):

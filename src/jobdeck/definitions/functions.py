@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import Parameter
+from types import FunctionType
 from typing import Any
 
 from ..core.json_values import NotJson, to_json_value
@@ -21,8 +22,12 @@ from .arguments import messages
 
 def function_path(function: Callable[..., Any] | str) -> str:
     """`package.module:name` of an importable function; InvalidInput says why a worker could not import it."""
-    if isinstance(function, str):
-        function = _found(function)
+    if isinstance(function, FunctionType):
+        return _path_once(function)
+    return _path(_found(function) if isinstance(function, str) else function)
+
+
+def _path(function: Callable[..., Any]) -> str:
     written = tasks.written(function)
     module, name = getattr(written, "__module__", None), getattr(written, "__qualname__", None)
     shown = f"{module}.{name}" if name else repr(function)
@@ -35,6 +40,9 @@ def function_path(function: Callable[..., Any] | str) -> str:
     if not _is_same(_found(path), function):
         raise _wrong(f"{shown} is something else in its module; give the function that stands there under its name.")
     return path
+
+
+_path_once = lru_cache(maxsize=1024)(_path)
 
 
 def check_call(function: Callable[..., Any] | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

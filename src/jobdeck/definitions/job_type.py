@@ -18,6 +18,8 @@ from typing import Any, ClassVar, TypeVar, overload
 
 from ..contracts import ArgumentSchema
 from ..core.job import Job
+from ..core.limits import check_scope
+from ..core.retry import RetryPolicy, policy_of
 from ..core.times import parse_timeout
 from ..errors import DefinitionError, InvalidInput, JobdeckError
 from . import arguments, building, declaration, tasks
@@ -59,6 +61,11 @@ class JobType:
       typed parameters say it, or None for no arguments
     - `queue`: where its runs wait unless somebody says otherwise
     - `timeout`: seconds, a timedelta, or a text such as `"1h"`; -1 = none, None = the deck's setting
+    - `priority`: a head start in minutes, -100 to 100
+    - `retry`: a number of attempts, or a `RetryPolicy`
+    - `limit`: how many of its runs may be at work at once, counted by `limit_scope` ("type", "job", "queue", or the names
+      of arguments); when that is full, `limit_policy` says "wait", "skip", "reject" or "replace"
+    - `restartable`: a run that is at work when its worker is shut down may be begun anew
     - `warn_on_errors`: a run that logged an error ends WARNING, not SUCCESS
     - `capture_output`: what a run prints goes into its log
     """
@@ -70,6 +77,12 @@ class JobType:
     arguments_schema: ClassVar[Any] = _Predefined()
     queue: ClassVar[str | None] = None
     timeout: ClassVar[str | float | timedelta | None] = None
+    priority: ClassVar[int] = 0
+    retry: ClassVar[int | RetryPolicy | None] = None
+    limit: ClassVar[int | None] = None
+    limit_scope: ClassVar[str | tuple[str, ...]] = "type"
+    limit_policy: ClassVar[str] = "wait"
+    restartable: ClassVar[bool] = False
     warn_on_errors: ClassVar[bool] = False
     capture_output: ClassVar[bool] = True
     _names: ClassVar[Mapping[str, Any]] = {}
@@ -126,17 +139,45 @@ class JobType:
 
     @classmethod
     def options(cls) -> dict[str, Any]:
-        """What a worker needs to know of the type, as JSON; `timeout` in seconds (-1 = none, None = not said)."""
+        """What whoever starts, executes or shows its runs needs to know of the type, as JSON: `timeout` in seconds (-1 =
+        none, None = not said), `retry` the policy's delays as a run keeps them.
+        """
+        policy = policy_of(cls.retry)
         return {
+            "queue": cls.queue,
             "timeout": parse_timeout(cls.timeout),
+            "priority": cls.priority,
+            "max_attempts": 1 if policy is None else policy.max_attempts,
+            "retry": None if policy is None else policy.as_data(),
+            "limit": cls.limit,
+            "limit_scope": list(cls.scope()),
+            "limit_policy": cls.limit_policy,
+            "restartable": cls.restartable,
             "warn_on_errors": cls.warn_on_errors,
             "capture_output": cls.capture_output,
         }
 
     @classmethod
+    def scope(cls) -> tuple[str, ...]:
+        """`limit_scope` as names."""
+        return check_scope(cls.limit_scope)
+
+    @classmethod
+    def may_retry(cls, error: BaseException) -> bool:
+        """Whether an attempt that ended with this exception may be tried again, if any is left."""
+        policy = policy_of(cls.retry)
+        return policy is None or policy.covers(error)
+
+    @classmethod
     def callable(cls) -> Callable[..., Any]:
         """The task as a plain callable that returns when the work is done."""
         return cls._made().call
+
+    @classmethod
+    def knows_last_runs(cls) -> bool:
+        """Whether its arguments can depend on earlier runs."""
+        schema = cls.schema()
+        return cls._has_builder() or (schema is not None and bool(schema.last_success_fields))
 
     @classmethod
     def check(cls, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,6 +321,12 @@ def job_type(
     description: Title = None,
     queue: str | None = None,
     timeout: str | float | timedelta | None = None,
+    priority: int = 0,
+    retry: int | RetryPolicy | None = None,
+    limit: int | None = None,
+    limit_scope: str | tuple[str, ...] = "type",
+    limit_policy: str = "wait",
+    restartable: bool = False,
     warn_on_errors: bool = False,
     capture_output: bool = True,
 ) -> Callable[[F], F]: ...
@@ -308,14 +355,16 @@ def _names_around(frame: Any) -> Mapping[str, Any]:
 
 def _declare(function: Any, options: Mapping[str, Any], names: Mapping[str, Any]) -> None:
     name = getattr(function, "__name__", None)
-    place = f"{getattr(function, '__qualname__', function)!s} ({getattr(function, '__module__', '?')})"
+    # What stands for a Celery task says that it comes from Celery.
+    module = getattr(tasks.written(function) if tasks.is_celery(function) else function, "__module__", "?")
+    place = f"{getattr(function, '__qualname__', function)!s} ({module})"
     for option in options:
         if wrong := declaration.option_problem(option):
             raise DefinitionError(f"Job type {place}: {wrong}")
     if name is None or (wrong := tasks.problem(function)):
         raise DefinitionError(f"Job type {place}: @job_type stands above a named function that does the work.")
     body = {
-        "__module__": function.__module__,
+        "__module__": module,
         "__qualname__": getattr(function, "__qualname__", name),
         "__doc__": function.__doc__,
         "id": name,

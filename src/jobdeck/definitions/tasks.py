@@ -9,9 +9,13 @@ import asyncio
 import functools
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, get_type_hints
+
+from ..errors import Retry
 
 _UNKNOWN = inspect.Signature(
     [
@@ -57,7 +61,7 @@ def problem(task: object) -> str | None:
 
 def runnable(task: Any) -> Callable[..., Any]:
     """A plain callable: an async function gets an event loop of its own, a Celery task runs right here."""
-    function: Callable[..., Any] = functools.partial(_apply, task) if _is_celery(task) else task
+    function: Callable[..., Any] = functools.partial(_apply, task) if is_celery(task) else task
 
     def call(*args: Any, **kwargs: Any) -> Any:
         value = function(*args, **kwargs)
@@ -104,15 +108,42 @@ def written(task: Any) -> Any:
     return function
 
 
-def _is_celery(task: object) -> bool:
+def is_celery(task: object) -> bool:
+    """Whether it is a task of Celery, or stands for one."""
     return not isinstance(task, type) and all(
         callable(getattr(task, name, None)) for name in ("run", "apply", "apply_async")
     )
 
 
 def _apply(task: Any, *args: Any, **kwargs: Any) -> Any:
-    return task.apply(args, kwargs, throw=True).get(disable_sync_subtasks=False)
+    try:
+        return task.apply(args, kwargs, throw=True).get(disable_sync_subtasks=False)
+    except Exception as error:
+        if not _asks_for_retry(error):
+            raise
+        raise Retry(_why(error), after=_wait_s(error)) from getattr(error, "exc", None)
+
+
+def _asks_for_retry(error: Exception) -> bool:
+    """Whether the task has said `self.retry()`."""
+    asks = getattr(sys.modules.get("celery.exceptions"), "Retry", None)
+    return asks is not None and isinstance(error, asks)
+
+
+def _why(error: Any) -> str:
+    if error.message:
+        return str(error.message)
+    return "The task asked to be tried again." if error.exc is None else f"{type(error.exc).__name__}: {error.exc}"
+
+
+def _wait_s(error: Any) -> float | None:
+    """Celery tells seconds or a time, and its default when the task says nothing."""
+    if not isinstance(error.when, datetime):
+        seconds: float | None = error.when
+        return seconds
+    when = error.when if error.when.tzinfo else error.when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
 def _called(task: Any) -> Any:
-    return task.run if _is_celery(task) else task
+    return task.run if is_celery(task) else task

@@ -1,7 +1,7 @@
 """The run at hand, as the task's code sees it: `current_run` and `track`.
 
 A child executes one run at a time, so the run at hand belongs to the process: threads that a task starts
-see it too.
+see it too. In a process that it shares with others, a run belongs to its context (`contextvars`).
 """
 
 from __future__ import annotations
@@ -9,31 +9,64 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from ..contracts import Application
 from ..core.file import check_media_type, check_name
 from ..core.json_values import SAFE_INTEGER
 from ..core.principal import Principal
 from ..core.text import one_line
 from ..errors import OutsideRun, RunStopped
+from . import spawning
 from .order import Order
-from .page import Page
-from .recorder import FILE, PROGRESS, Recorder
+from .recorder import ENTRIES, FILE, PROGRESS, SPAWN, Says
 
 T = TypeVar("T")
+StopHook = Callable[[str], object]
+CAUSES = ("stop", "timeout", "shutdown")
+logger = logging.getLogger("jobdeck.run")
 PROGRESS_EVERY_S = 0.1
 _MESSAGE_LIMIT = 500
 
 
-class RunContext:
-    """What a child knows about the run it executes."""
+class Asks(Protocol):
+    """Where whoever looks after a run asks for its end; `executor.page` for a child."""
 
-    def __init__(self, order: Order, recorder: Recorder, page: Page, files_folder: Path) -> None:
+    is_cooperative: bool
+    """Whether a run ends only where it looks."""
+
+    @property
+    def since_us(self) -> int:
+        """When the run began, in microseconds of the host's monotonic clock."""
+        ...
+
+    @property
+    def cause(self) -> int:
+        """Why the run is asked to end, a place in `CAUSES`."""
+        ...
+
+    def is_asked_to_stop(self, number: int) -> bool:
+        """Whether run `number` is asked to end."""
+        ...
+
+    def hook(self) -> None:
+        """The run wants to be told at once."""
+        ...
+
+
+class RunContext:
+    """What is known about the run at hand where it executes."""
+
+    def __init__(self, order: Order, recorder: Says, page: Asks, files_folder: Path, application: Application) -> None:
         self.order = order
+        self.application = application
+        self.hooks: list[StopHook] = []
         self.arguments: Mapping[str, Any] = {}
         self._recorder = recorder
         self._page = page
@@ -45,8 +78,11 @@ class RunContext:
 
     @property
     def should_stop(self) -> bool:
-        """Whether the supervisor asks for the end of this run."""
-        return self._page.is_asked_to_stop(self.order.number)
+        """Whether somebody asks for the end of this run."""
+        is_asked = self._page.is_asked_to_stop(self.order.number)
+        if is_asked and self.hooks and self._page.is_cooperative:
+            self.call_hooks()
+        return is_asked
 
     def progress(self, done: int, total: int | None, message: str | None) -> None:
         """Remember the progress, and tell it unless it was told a moment ago."""
@@ -61,6 +97,36 @@ class RunContext:
         if self._progress is not None and self._progress != self._said:
             self._said = self._progress
             self._recorder.say(PROGRESS, self.order.number, *self._progress)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until its timeout; None without one."""
+        if self.order.timeout_s is None:
+            return None
+        return self.order.timeout_s - (time.monotonic() - self._page.since_us / 1_000_000)
+
+    @property
+    def cause(self) -> str:
+        """Why it is asked to end."""
+        return CAUSES[self._page.cause]
+
+    def hook(self, hook: StopHook) -> None:
+        """Have `hook(cause)` called when it is asked to end."""
+        self.hooks.append(hook)
+        self._page.hook()
+
+    def call_hooks(self) -> None:
+        """Tell all hooks, each once; what one raises is logged."""
+        hooks, self.hooks = self.hooks, []
+        for hook in hooks:
+            try:
+                hook(self.cause)
+            except Exception:  # a hook must not decide what becomes of the run
+                logger.exception("a hook that was told of the end of the run failed")
+
+    def tell(self, kind: str, *message: Any) -> None:
+        """Send a message about this run."""
+        self._recorder.say(kind, self.order.number, *message)
 
     def open_output(self, name: str, media_type: str | None) -> OutputFile:
         """A new file of this run, under a path of jobdeck's choosing."""
@@ -135,12 +201,26 @@ class OutputFile(io.BufferedRandom):
 
 
 _active: RunContext | None = None
+_here: ContextVar[RunContext | None] = ContextVar("jobdeck_run", default=None)
 
 
-def make_current(context: RunContext | None) -> None:
-    """Make `context` the run at hand; None: there is none any more."""
+def make_current(context: RunContext | None) -> RunContext | None:
+    """Make `context` the run at hand of this process, None: there is none any more. Which one was."""
     global _active
-    _active = context
+    before, _active = _active, context
+    return before
+
+
+def make_current_here(context: RunContext | None) -> RunContext | None:
+    """The same for what is executed in this context (`contextvars`)."""
+    before = _here.get()
+    _here.set(context)
+    return before
+
+
+def current() -> RunContext | None:
+    """The run at hand, if there is one."""
+    return _here.get() or _active
 
 
 class CurrentRun:
@@ -216,10 +296,45 @@ class CurrentRun:
         return self._context.open_output(name, media_type)
 
     @property
+    def seconds_left(self) -> float | None:
+        """Until the run's timeout; None without one, below 0 when it is over."""
+        return self._context.seconds_left
+
+    def on_stop(self, hook: StopHook) -> StopHook:
+        """Have `hook(cause)` called, once, when the run is asked to end: "stop", "timeout", or "shutdown" of its worker.
+
+        It is called in the main thread between two of its instructions, at once, when half the grace period is left to
+        what follows (RunStopped). At a shutdown the run may go on for most of the grace period. Where runs execute in the process
+        of an engine, it is called when the run next looks whether it should stop. Usable as a decorator.
+        """
+        self._context.hook(hook)
+        return hook
+
+    def add_entries(self, *, total: int = 0, inserted: int = 0, updated: int = 0, errored: int = 0) -> None:
+        """Count entries: so many more are expected, inserted, updated, went wrong. ValueError for negative numbers."""
+        counts = [int(count) for count in (total, inserted, updated, errored)]
+        if any(not 0 <= count <= SAFE_INTEGER for count in counts):
+            raise ValueError("entries are counted in numbers from 0 to 2^53")
+        self._context.tell(ENTRIES, *counts)
+
+    def spawn(self, target: Any, arguments: Mapping[str, Any] | None = None, **options: Any) -> str:
+        """Queue a sub-run of a job type (by its id, its class or its decorated function); the id of the new run.
+
+        This run ends when its body has returned and all its sub-runs have ended: as SUCCESS when all succeeded, as
+        PARTIAL_SUCCESS when some failed, as FAILED when all did. A stop or a failure of this run stops them.
+        `options` are title, queue, timeout, priority, retry, start_in, expires_in. InvalidInput names what does not fit.
+        """
+        context = self._context
+        new = spawning.new_run(context.application, context.order, target, arguments, options)
+        context.tell(SPAWN, *new.row())
+        return new.id
+
+    @property
     def _context(self) -> RunContext:
-        if _active is None:
+        context = current()
+        if context is None:
             raise OutsideRun("No run is executing this code; current_run works only inside a task that jobdeck runs.")
-        return _active
+        return context
 
 
 current_run = CurrentRun()
@@ -230,7 +345,7 @@ def track(items: Iterable[T], total: int | None = None, message: str | None = No
 
     `total` defaults to `len(items)` where there is one. Outside a run this only iterates.
     """
-    if _active is None:
+    if current() is None:
         yield from items
         return
     if total is None and isinstance(items, Sized):

@@ -1,4 +1,4 @@
-"""SIGTERM to a child raises RunStopped in the task, and nowhere else."""
+"""SIGTERM to a child raises RunStopped in the task, SIGUSR1 calls the task's hooks; nowhere else."""
 
 from __future__ import annotations
 
@@ -18,6 +18,22 @@ class Stoppable(Protocol):
         """Whether it was."""
         ...
 
+    def call_hooks(self) -> None:
+        """Tell whoever wants to know that it is asked to end."""
+        ...
+
+
+class Cooperation:
+    """In place of `Interrupt` where a process is not ours: nothing interrupts a run, which ends only where it looks."""
+
+    def arm(self, run: Stoppable) -> None:
+        """RunStopped when it was asked to stop before it began."""
+        if run.should_stop:
+            raise RunStopped("The run was asked to stop before it began.")
+
+    def disarm(self) -> None:
+        """The task's own code is over."""
+
 
 class Interrupt:
     """Installs the handler; it is armed only while a task's own code runs.
@@ -30,6 +46,7 @@ class Interrupt:
         self._run: Stoppable | None = None
         self._pid = os.getpid()
         signal.signal(signal.SIGTERM, self._raise)
+        signal.signal(signal.SIGUSR1, self._tell)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def arm(self, run: Stoppable) -> None:
@@ -41,6 +58,10 @@ class Interrupt:
     def disarm(self) -> None:
         """The task's own code is over."""
         self._run = None
+
+    def _tell(self, number: int, frame: FrameType | None) -> None:
+        if self._run is not None and os.getpid() == self._pid:
+            self._run.call_hooks()
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._pid:

@@ -1,69 +1,79 @@
-"""Everything a run logs, prints or warns about becomes an entry of its log.
-
-Records are taken where loggers hand them to their handlers, so that loggers that do not propagate are heard too.
-The host's own handlers still run, at the level the host chose; what they print is not captured a second time.
-"""
+"""Everything a run logs, prints or warns about becomes an entry of its log. Where it is heard is `executor.ears`."""
 
 from __future__ import annotations
 
 import logging
 import sys
-import threading
 import time
 import traceback
 import warnings
 from json import JSONEncoder
-from typing import Any
+from typing import Any, Protocol
 
 from ..core.json_values import NotJson, to_json_value
 from ..core.text import LINE_LIMIT, clean
 from .printed import Printed
-from .recorder import LOG, Recorder
+from .recorder import LOG, Says
 
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
 _FIELDS_LIMIT = 16
 _FIELDS_SIZE_LIMIT = 96 * 1024
 _NAME_LIMIT = 200
 _WARNINGS = "py.warnings"
+_PRINTED_LEVELS = (logging.INFO, logging.WARNING)
 
 _encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Ears(Protocol):
+    """What hears for a capture while a run executes."""
+
+    def open(self, capture: LogCapture) -> None:
+        """Give it all that the run logs from here to `shut`, and what it prints where it asks for output."""
+        ...
+
+    def shut(self, capture: LogCapture) -> None:
+        """The run is over."""
+        ...
+
+    def is_handling(self) -> bool:
+        """Whether a handler of the host is at work on a record that was heard already."""
+        ...
 
 
 class LogCapture:
     """Captures for one run at a time; `errors` counts the records of level ERROR and above."""
 
-    def __init__(self, recorder: Recorder, level: int) -> None:
+    def __init__(self, recorder: Says, ears: Ears) -> None:
         self._recorder = recorder
+        self._ears = ears
         self._number = 0
-        self._inside = threading.local()
         self.errors = 0
-        self._host_level = logging.getLogger().level
-        logging.getLogger().setLevel(level)
-        logging.captureWarnings(True)
-        self._install()
-        self._streams = self._new_streams()
-        self._kept = sys.stdout, sys.stderr
+        self.output = False
+        self._streams: list[Printed] = []
         self._warned = False
 
     def begin(self, number: int, *, output: bool) -> None:
         """Capture for run `number` from here to `end`; with `output` also what it prints."""
-        self._number, self.errors = number, 0
+        self._number, self.errors, self.output = number, 0, output
         if self._warned:
             self._warned = False
             # Forgets which warnings were shown, so that each run shows its own.
             warnings.simplefilter("default", append=True)
-        self._kept = sys.stdout, sys.stderr
-        if output:
-            if self._streams[0].closed or self._streams[1].closed:
-                self._streams = self._new_streams()
-            sys.stdout, sys.stderr = self._streams
+        self._ears.open(self)
 
     def end(self) -> None:
         """Capture no more, until the next run begins."""
-        sys.stdout, sys.stderr = self._kept
+        self._ears.shut(self)
         for stream in self._streams:
             stream.end_line()
         self._number = 0
+
+    def streams(self) -> list[Printed]:
+        """What takes the place of sys.stdout and sys.stderr."""
+        if not self._streams or any(stream.closed for stream in self._streams):
+            self._streams = [self._new_stream(*of) for of in zip(_PRINTED_LEVELS, ("stdout", "stderr"), strict=True)]
+        return self._streams
 
     def record(self, record: logging.LogRecord) -> None:
         """Take one record; a record that cannot be written down is told about, never raised."""
@@ -94,45 +104,11 @@ class LogCapture:
 
     def say_printed(self, level: int, stream: str, line: str) -> None:
         """Write one printed line, unless a handler of the host printed a record that was captured already."""
-        if not self._is_handling():
+        if not self._ears.is_handling():
             self.say(time.time_ns() // 1000, level, stream, line, None)
 
-    def _is_handling(self) -> bool:
-        return getattr(self._inside, "handling", False)
-
-    def _new_streams(self) -> tuple[Printed, Printed]:
-        return (
-            Printed("stdout", sys.stdout, lambda line: self.say_printed(logging.INFO, "stdout", line)),
-            Printed("stderr", sys.stderr, lambda line: self.say_printed(logging.WARNING, "stderr", line)),
-        )
-
-    def _install(self) -> None:
-        hand_on = logging.Logger.callHandlers
-        inside, take, host_level = self._inside, self.record, self._host_level
-
-        def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
-            outermost = not getattr(inside, "handling", False)
-            if outermost:
-                take(record)
-            if record.levelno < host_level and _takes_level_from_root(logger):
-                return
-            inside.handling = True
-            try:
-                hand_on(logger, record)
-            finally:
-                inside.handling = not outermost
-
-        # No handler sees every logger's records: one that does not propagate keeps them from the root.
-        logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign, assignment]  # a function as a method
-
-
-def _takes_level_from_root(logger: logging.Logger) -> bool:
-    above: logging.Logger | None = logger
-    while above is not None and above.parent is not None:
-        if above.level:
-            return False
-        above = above.parent
-    return True
+    def _new_stream(self, level: int, name: str) -> Printed:
+        return Printed(name, getattr(sys, f"__{name}__"), lambda line: self.say_printed(level, name, line))
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -10,9 +10,17 @@ from __future__ import annotations
 import json
 import os
 import threading
-from typing import Any
+from typing import Any, Protocol
 
-LOG, PROGRESS, FILE, ENDED, RETURNED = "l", "p", "f", "e", "r"
+LOG, PROGRESS, FILE, SPAWN, ENTRIES, ARGUMENTS, ENDED, RETURNED = "l", "p", "f", "s", "n", "a", "e", "r"
+
+
+class Says(Protocol):
+    """Takes what a run has to say."""
+
+    def say(self, *message: Any) -> None:
+        """Take one message: its kind, the run's number, and the rest."""
+        ...
 
 
 class Recorder:

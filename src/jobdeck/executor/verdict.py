@@ -9,15 +9,18 @@ from typing import Any
 
 from ..core.json_values import RESULT_LIMIT, SAFE_INTEGER, NotJson, dumps
 from ..core.outcome import OutcomeKind
+from ..core.retry import check_delay
 from ..core.text import clean
-from ..errors import RunStopped, TaskExecutionPartialError
+from ..errors import Retry, RunStopped, TaskExecutionPartialError
 
 _PACKAGE = __package__ or ""
 
 
 @dataclass(slots=True, kw_only=True)
 class Verdict:
-    """`result` is JSON text; `problem` says why a result could not be kept."""
+    """`result` is JSON text; `problem` says why a result could not be kept. `retry`: whether, or after how many
+    seconds, a task itself asked to be tried again; None = it did not say.
+    """
 
     kind: OutcomeKind
     result: str | None = None
@@ -25,6 +28,7 @@ class Verdict:
     traceback: str | None = None
     errored_entries: int = 0
     problem: str | None = None
+    retry: bool | float | None = None
 
 
 def returned(value: Any, *, errors_logged: int, warn_on_errors: bool) -> Verdict:
@@ -40,6 +44,8 @@ def raised(error: BaseException) -> Verdict:
     """What an exception means for the run."""
     if isinstance(error, RunStopped):
         return Verdict(kind=OutcomeKind.STOPPED)
+    if isinstance(error, Retry):
+        return _again(error)
     if isinstance(error, TaskExecutionPartialError):
         partial = Verdict(
             kind=OutcomeKind.PARTIAL,
@@ -48,6 +54,17 @@ def raised(error: BaseException) -> Verdict:
         )
         return _with_result(partial, error.result)
     return Verdict(kind=OutcomeKind.ERROR, message=_describe(error), traceback=_traceback(error))
+
+
+def _again(error: Retry) -> Verdict:
+    verdict = Verdict(kind=OutcomeKind.ERROR, message=clean(str(error.message)), retry=True)
+    try:
+        after = check_delay(error.after)
+    except ValueError as wrong:
+        verdict.problem = f"The task asked to be tried again, but not how its policy can: {wrong}."
+    else:
+        verdict.retry = True if after is None else after
+    return verdict
 
 
 def _count(given: Any) -> int:

@@ -12,7 +12,9 @@ from ..contracts import Application
 from ..executor.attempt import Workshop
 from ..executor.order import Order
 from ..executor.page import Page
+from ..executor.places import own_process
 from ..executor.recorder import RETURNED, Recorder
+from .identity import started_ticks
 
 RUNS_LIMIT = 20_000
 GROWTH_LIMIT = 256 * 1024 * 1024
@@ -28,7 +30,8 @@ def work(
     status = 1
     try:
         page, recorder = Page(page_fd), Recorder(messages)
-        workshop = Workshop(application, recorder, page, files_folder, log_level)
+        page.introduce(os.getpid(), started_ticks(os.getpid()) or 0)
+        workshop = Workshop(application, recorder, page, files_folder, own_process(log_level))
         _serve(workshop, page, recorder, orders)
         status = 0
     except BrokenPipeError:

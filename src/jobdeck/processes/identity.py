@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import socket
 from collections.abc import Container
@@ -57,6 +58,25 @@ def started_ticks(pid: int) -> int | None:
         return None
     after_name = stat.rpartition(")")[2].split()
     return None if after_name[0] in ("Z", "X") else int(after_name[19])
+
+
+def end(pid: int, started: int, *, group: bool = False, within_s: float = 5.0) -> bool:
+    """SIGKILL to a process, with `group` to all of its group, unless it is gone or another has its id; whether it is gone.
+
+    PermissionError when it is somebody else's.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        pidfd = os.pidfd_open(pid)
+        try:
+            # Looked at again, now that the id cannot come to mean another process without this being noticed.
+            if started_ticks(pid) == started:
+                if group:
+                    os.killpg(pid, signal.SIGKILL)
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                select.select([pidfd], [], [], within_s)
+        finally:
+            os.close(pidfd)
+    return started_ticks(pid) != started
 
 
 def is_dead(worker: WorkerInfo) -> bool:

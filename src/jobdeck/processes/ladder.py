@@ -13,11 +13,11 @@ from ..services.lifecycle import LOST_MESSAGE
 
 
 class Cause(Enum):
-    """Why a running run is being ended."""
+    """Why a running run is being ended; the value is its number in the child's page (`executor.context.CAUSES`)."""
 
-    STOP = "stop"
-    TIMEOUT = "timeout"
-    SHUTDOWN = "shutdown"
+    STOP = 0
+    TIMEOUT = 1
+    SHUTDOWN = 2
 
 
 class Step(Enum):
@@ -58,8 +58,11 @@ class Ending:
     def _at(self, step: Step) -> float:
         return self.since + self.grace * (_SHUTDOWN_AT if self.cause is Cause.SHUTDOWN else _AT)[step]
 
-    def judge(self, outcome: Outcome, timeout_s: float | None) -> None:
-        """What the outcome of a run is that was asked to end: what finished by itself keeps its verdict."""
+    def judge(self, outcome: Outcome, timeout_s: float | None, *, restartable: bool = False) -> None:
+        """What the outcome of a run is that was asked to end: what finished by itself keeps its verdict.
+
+        One that a shutdown left is lost, unless its type is `restartable`.
+        """
         if outcome.kind not in (OutcomeKind.ERROR, OutcomeKind.STOPPED):
             return
         if self.cause is Cause.SHUTDOWN and self.climbed is Step.WAIT:
@@ -68,9 +71,10 @@ class Ending:
             outcome.kind = OutcomeKind.TIMEOUT
             outcome.message = f"The run took longer than its timeout of {timeout_s:g} seconds."
         elif self.cause is Cause.SHUTDOWN:
-            outcome.kind = OutcomeKind.LOST
+            outcome.kind = OutcomeKind.RELEASED if restartable else OutcomeKind.LOST
             outcome.message = LOST_MESSAGE
         else:
             outcome.kind = OutcomeKind.STOPPED
             outcome.message = None
         outcome.traceback = None
+        outcome.retry = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from ..core.outcome import Outcome
@@ -17,6 +18,7 @@ FLUSH_AT_LINES = 100
 LOG_HEAD_LIMIT = 10 * 1024 * 1024
 HELD_LIMIT = 64 * 1024 * 1024
 _ROW_SIZE = 200
+_LISTS = ("begun", "files", "spawned", "arguments", "counts", "log_entries", "ended", "released")
 
 
 class Ledger:
@@ -57,6 +59,19 @@ class Ledger:
         name, *rest = told
         self.report.files.append((claim.id, name, claim.tenant, *rest, *self._guard(claim)))
 
+    def spawned(self, parent: Claim, row: list[Any]) -> None:
+        """The row of a new sub-run."""
+        self.report.spawned.append((parent, tuple(row)))
+
+    def entries(self, claim: Claim, counts: list[int]) -> None:
+        """`[total, inserted, updated, errored]` more entries of a run."""
+        sums, _ = self.report.entries.get(claim.id, ([0, 0, 0, 0], claim))
+        self.report.entries[claim.id] = ([a + b for a, b in zip(sums, counts, strict=True)], claim)
+
+    def arguments(self, claim: Claim, told: list[str]) -> None:
+        """`[JSON]`: the arguments that were made for a run when it began."""
+        self.report.arguments.append((told[0], *self._guard(claim)))
+
     def begun(self, claim: Claim, started_us: int, pid: int) -> None:
         """A body began and has not ended soon after."""
         self.report.begun.append((claim, started_us, pid))
@@ -76,7 +91,13 @@ class Ledger:
         """When the report should be written (monotonic seconds); far away while there is nothing to write."""
         if not self.report:
             return math.inf
-        if self._said_since is None or self.report.released or self.report.alive or self.report.begun:
+        if (
+            self._said_since is None
+            or self.report.released
+            or self.report.alive
+            or self.report.begun
+            or self.report.spawned
+        ):
             return 0.0
         return self._said_since + (FLUSH_AFTER_S if self.report.ended else LOGS_AFTER_S)
 
@@ -87,11 +108,40 @@ class Ledger:
             return False
         if self._said_since is None:
             self._said_since = now
-        if report.released or report.alive or report.begun or len(report.ended) >= FLUSH_AT_ENDED:
+        if report.released or report.alive or report.begun or report.spawned or len(report.ended) >= FLUSH_AT_ENDED:
             return True
         if report.ended and (idle or now - (self._ended_since or now) >= FLUSH_AFTER_S):
             return True
         return len(report.log_entries) >= FLUSH_AT_LINES or now - self._said_since >= LOGS_AFTER_S
+
+    def forget(self, claims: Sequence[Claim]) -> None:
+        """Leave out all that was said about runs that this worker gives up."""
+        gone = {(claim.id, claim.fence) for claim in claims}
+        ids = {claim.id for claim in claims}
+        report = self.report
+        report.ended = [(claim, outcome) for claim, outcome in report.ended if (claim.id, claim.fence) not in gone]
+        report.alive = [claim for claim in report.alive if (claim.id, claim.fence) not in gone]
+        for run_id in ids:
+            self._tails.pop(run_id, None)
+
+    def take(self) -> Report:
+        """The report, to be written while the next one is begun."""
+        report = self.report
+        self.written()
+        return report
+
+    def restore(self, report: Report) -> None:
+        """What `take` gave could not be written: it comes before all that was said since."""
+        later, self.report = self.report, report
+        for name in _LISTS:
+            getattr(report, name).extend(getattr(later, name))
+        report.progress |= later.progress
+        for run_id, head in later.log_heads.items():
+            report.log_heads[run_id] = (*head[:-1], report.log_heads.get(run_id, head)[-1])
+        report.alive = later.alive or report.alive
+        for sums, claim in later.entries.values():
+            self.entries(claim, sums)
+        self._held_size += sum(len(entry[7]) + _ROW_SIZE for entry in report.log_entries)
 
     def written(self) -> None:
         """The report is in the database: begin a new one."""
@@ -102,7 +152,9 @@ class Ledger:
     def _append(self, claim: Claim, entry: list[Any]) -> None:
         claim.log_seq += 1
         self.report.log_entries.append((claim.id, claim.log_seq, claim.tenant, claim.attempt, *entry))
-        self.report.log_heads[claim.id] = (claim.log_seq, *self._guard(claim))
+        known = self.report.log_heads.get(claim.id)
+        before = claim.log_seq - 1 if known is None else known[-1]
+        self.report.log_heads[claim.id] = (claim.log_seq, *self._guard(claim), before)
 
     def _guard(self, claim: Claim) -> tuple[str, str, int]:
         return claim.id, self._holder.id, claim.fence

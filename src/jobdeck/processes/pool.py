@@ -12,13 +12,13 @@ import os
 import selectors
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Container, Iterable
+from pathlib import Path
 
-from ..core.outcome import Outcome, OutcomeKind
-from ..executor.recorder import ENDED, FILE, LOG, PROGRESS, RETURNED
+from ..core.outcome import Outcome
 from ..services.holder import Claim
 from .death import outcome_of
+from .hearing import Hearing
 from .ladder import Cause, Ending, Step
 from .ledger import Ledger
 from .pool_child import WORK_AHEAD_US, PoolChild
@@ -37,13 +37,25 @@ class Pool:
     """`size` children that execute the claims they are given."""
 
     def __init__(
-        self, link: TemplateLink, selector: selectors.BaseSelector, ledger: Ledger, size: int, grace_s: float
+        self,
+        link: TemplateLink,
+        selector: selectors.BaseSelector,
+        ledger: Ledger,
+        size: int,
+        grace_s: float,
+        pages: Path,
+        restartable: Container[str],
     ) -> None:
         self._link = link
         self._selector = selector
         self._ledger = ledger
+        self._hearing = Hearing(ledger, self._on_ended, self._on_returned)
         self._size = size
         self._grace_s = grace_s
+        self._pages = pages
+        self._restartable = restartable
+        self._children_made = 0
+        self._spent_pages: list[Path] = []
         self._starting: deque[PoolChild] = deque()
         self._children: list[PoolChild] = []
         self._dying: dict[int, PoolChild] = {}
@@ -93,10 +105,37 @@ class Pool:
         if missing > 0 and not self._closing:
             if now >= self._spawn_after:
                 for _ in range(min(missing, _SPAWN_AT_ONCE - len(self._starting))):
-                    self._starting.append(PoolChild(*self._link.spawn()))
+                    self._spawn()
             else:
                 again = min(again, self._spawn_after)
         return again
+
+    def _spawn(self) -> None:
+        self._children_made += 1
+        path = self._pages / str(self._children_made)
+        self._starting.append(PoolChild(*self._link.spawn(path), path))
+
+    def written(self) -> None:
+        """Everything that children said is in the database: nobody will ask any more what dead ones had begun."""
+        for path in self._spent_pages:
+            path.unlink(missing_ok=True)
+        self._spent_pages.clear()
+
+    def leave(self, stale: Container[tuple[str, int]]) -> None:
+        """End the bodies of runs, (id, fence), that are not this worker's any more; what they come to counts for nothing."""
+        for child in self._everyone():
+            if any((claim.id, claim.fence) in stale for _, claim in child.runs):
+                child.kill()
+
+    def drop(self) -> list[Claim]:
+        """Kill every child and forget what they hold, without a word to the database: another worker may hold it now."""
+        dropped = self.claims
+        for child in self._everyone():
+            child.kill()
+            # The database still says that this worker holds them: whoever takes them has to see what had begun.
+            child.is_dropped |= bool(child.runs)
+            child.runs.clear()
+        return dropped
 
     def stop(self, run_id: str, fence: int, cause: Cause = Cause.STOP) -> None:
         """End a run: one at work is asked and then made to, one that has not begun goes back to the database."""
@@ -147,57 +186,25 @@ class Pool:
 
     def _hear(self, child: PoolChild) -> bool:
         """Take what a child has said; whether it had said anything."""
-        messages = child.receive()
-        for message in messages:
-            try:
-                kind, number, *told = message
-                _ON_MESSAGE[kind](self, child, number, told)
-            except (KeyError, TypeError, ValueError, IndexError) as error:
-                # A task may write into any descriptor; that is no reason to stop listening.
-                logger.warning("a child said what nobody understands: %.100r (%r)", message, error)
+        heard = self._hearing.hear(child)
         if child.is_silent:
             self._forget(child.messages)
-        return bool(messages)
+        return heard
 
-    def _on_log(self, child: PoolChild, number: int, told: list[Any]) -> None:
-        if (claim := _held(child, number)) is not None:
-            self._ledger.log(claim, told)
-
-    def _on_progress(self, child: PoolChild, number: int, told: list[Any]) -> None:
-        if (claim := _held(child, number)) is not None:
-            self._ledger.progress(claim, told)
-
-    def _on_file(self, child: PoolChild, number: int, told: list[Any]) -> None:
-        if (claim := _held(child, number)) is not None:
-            self._ledger.file(claim, told)
-
-    def _on_ended(self, child: PoolChild, number: int, told: list[Any]) -> None:
+    def _on_ended(self, child: PoolChild, number: int, outcome: Outcome) -> None:
         claim = child.pop(number)
-        if claim is None:
-            return
-        kind, started_us, ended_us, rss_max, result, message, traceback, errored = told
-        outcome = Outcome(
-            kind=OutcomeKind(kind),
-            message=message,
-            traceback=traceback,
-            result=result,
-            errored_entries=errored,
-            started_us=started_us,
-            ended_us=ended_us,
-            pid=child.pid,
-            rss_max=rss_max,
-        )
-        self._settle(child, number, claim, outcome)
-        child.learn(ended_us - started_us)
+        if claim is not None:
+            self._settle(child, number, claim, outcome)
+            child.learn((outcome.ended_us or 0) - (outcome.started_us or 0))
 
-    def _on_returned(self, child: PoolChild, number: int, told: list[Any]) -> None:
+    def _on_returned(self, child: PoolChild, number: int) -> None:
         if (claim := child.answered(number)) is not None:
             self._ledger.report.released.append(claim)
             self._leave(child, number)
 
     def _settle(self, child: PoolChild, number: int, claim: Claim, outcome: Outcome) -> None:
         if child.ending is not None and child.ending.number == number:
-            child.ending.judge(outcome, claim.timeout_s)
+            child.ending.judge(outcome, claim.timeout_s, restartable=(claim.type or "") in self._restartable)
         self._ledger.ended(claim, outcome, time.monotonic())
         self._leave(child, number)
 
@@ -304,6 +311,8 @@ class Pool:
         was_of_use = child.has_begun or time.monotonic() - child.spawned_at > _SHORT_LIFE_S
         unstarted = [claim for _, claim in child.runs]
         child.close()
+        if not child.is_dropped:
+            self._spent_pages.append(child.page_path)
         self.give(unstarted)
         if not was_of_use:
             self._backoff_s = min(max(0.1, self._backoff_s * 2), _LONGEST_BACKOFF_S)
@@ -359,17 +368,3 @@ class Pool:
 
 def _load(child: PoolChild) -> int:
     return len(child.runs)
-
-
-def _held(child: PoolChild, number: int) -> Claim | None:
-    """The run at work when it has this number; a straggler of an earlier run speaks for nobody."""
-    return child.runs[0][1] if child.runs and child.runs[0][0] == number else None
-
-
-_ON_MESSAGE: dict[str, Callable[[Pool, PoolChild, int, list[Any]], None]] = {
-    LOG: Pool._on_log,
-    PROGRESS: Pool._on_progress,
-    FILE: Pool._on_file,
-    ENDED: Pool._on_ended,
-    RETURNED: Pool._on_returned,
-}

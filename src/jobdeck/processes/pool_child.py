@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 from ..executor.order import order_line
@@ -23,12 +24,14 @@ _READS_AT_ONCE = 16
 class PoolChild:
     """A child process. `runs` holds what it was sent and has not ended, the one at work first."""
 
-    def __init__(self, orders: int, messages: int, page: Page) -> None:
+    def __init__(self, orders: int, messages: int, page: Page, page_path: Path) -> None:
         self.pid = 0
         self.pidfd = -1
         self.messages = messages
         self.orders = orders
         self.page = page
+        self.page_path = page_path
+        self.is_dropped = False
         self.runs: deque[tuple[int, Claim]] = deque()
         self.recalled: set[int] = set()
         self.window = 1
@@ -71,6 +74,7 @@ class PoolChild:
     def send(self, claim: Claim) -> None:
         """Queue an order; `flush` writes it."""
         self._last_number += 1
+        self.page.note(self._last_number, claim.id, claim.fence)
         self.runs.append((self._last_number, claim))
         self._outgoing += order_line(self._last_number, claim)
 
@@ -119,6 +123,7 @@ class PoolChild:
         taken = [(number, claim) for number, claim in self.runs if number > begun]
         for number, _ in taken:
             self.recalled.add(number)
+            self.page.forget(number)
         self.runs = deque((number, claim) for number, claim in self.runs if number <= begun)
         if not taken:
             self.page.allow()
@@ -126,6 +131,7 @@ class PoolChild:
 
     def answered(self, number: int) -> Claim | None:
         """The child left a run alone: the claim when it was not known to be taken back."""
+        self.page.forget(number)
         known = number in self.recalled
         self.recalled.discard(number)
         if not self.recalled:
@@ -139,9 +145,8 @@ class PoolChild:
 
     def terminate(self, number: int) -> None:
         """Ask by signal to end run `number`; the child heeds it only when the page says so too."""
-        self.page.ask_to_stop(number)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGTERM)
+        self.page.ask_to_stop(number, self.ending.cause.value if self.ending else Cause.STOP.value)
+        self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it and everything it started. Safe until it is reaped: its id cannot be another's before."""
@@ -159,8 +164,16 @@ class PoolChild:
         if found is None or (claim is not None and claim is not found):
             return
         self.ending = Ending(number, cause, now, grace_s)
-        if cause is not Cause.SHUTDOWN:
-            self.page.ask_to_stop(number)
+        if cause is Cause.SHUTDOWN:
+            self.page.tell_cause(cause.value)
+        else:
+            self.page.ask_to_stop(number, cause.value)
+        if self.page.is_hooked:
+            self._signal(signal.SIGUSR1)
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     def close(self) -> None:
         """Let go of descriptors and memory."""

@@ -32,8 +32,16 @@ def salvage(claims: Claims, report: Report, now_us: int) -> None:
 
 
 def _pieces(report: Report) -> Iterator[Report]:
-    if report.begun or report.released or report.alive:
-        yield Report(begun=report.begun, released=report.released, alive=report.alive)
+    if report.begun or report.released or report.alive or report.counts or report.arguments:
+        yield Report(
+            begun=report.begun,
+            released=report.released,
+            alive=report.alive,
+            counts=report.counts,
+            arguments=report.arguments,
+        )
+    for spawned in report.spawned:
+        yield Report(spawned=[spawned])
     for run_id, head in report.log_heads.items():
         lines = [entry for entry in report.log_entries if entry[0] == run_id]
         yield Report(log_heads={run_id: head}, log_entries=lines)

@@ -1,4 +1,4 @@
-"""`jobdeck up`: keeps web server and worker alive as processes of one tree, and ends them together.
+"""`jobdeck up`: keeps web server, worker and scheduler alive as processes of one tree, and ends them together.
 
 What the processes do is not known here: the command line says how each is started. They die with this process, and live in
 sessions of their own, so that Ctrl-C on the terminal reaches this process alone, which then ends them in order.

@@ -12,6 +12,7 @@ Spoken over one socket, a JSON object a message:
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import signal
@@ -49,6 +50,9 @@ def serve(control: socket.socket, load: Callable[[], Application]) -> None:
         text = f"The application cannot be loaded ({type(error).__name__}: {error})."
         _send(control, {"error": text[:_ERROR_LIMIT]})
         return
+    if "celery" in sys.modules:
+        # Tells tasks of Celery which run has sent them. Named as a text, because the engines stand above this floor.
+        importlib.import_module("jobdeck.engines.celery_context")
     _close_databases()
     gc.collect()
     gc.freeze()

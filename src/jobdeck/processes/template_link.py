@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -89,11 +90,11 @@ class TemplateLink:
         """To wait on for `events`."""
         return self._socket.fileno()
 
-    def spawn(self) -> tuple[int, int, Page]:
-        """Ask for a child; its orders descriptor (to write), its messages descriptor (to read), its page."""
+    def spawn(self, page_path: Path) -> tuple[int, int, Page]:
+        """Ask for a child; its orders descriptor (to write), its messages descriptor (to read), its page, in a new file."""
         orders_in, orders_out = os.pipe()
         messages_in, messages_out = os.pipe()
-        page, page_fd = Page.create()
+        page, page_fd = Page.create(page_path)
         theirs = [orders_in, messages_out, page_fd]
         try:
             # As in `reap`.

@@ -64,7 +64,7 @@ class Accounts:
     def principal_of_token(self, secret: str) -> Principal | None:
         """Whose token this is; None when it is unknown, revoked or expired."""
         row = self._token(secret)
-        return None if row is None else _principal(row)
+        return None if row is None else principal_of(row)
 
     def sign_in(self, secret: str, *, previous_session: str | None = None) -> Session | None:
         """A new session for the holder of a token, in place of the browser's previous one; None: refused."""
@@ -72,7 +72,7 @@ class Accounts:
         if row is None:
             _Acting(self._office, _NOBODY).refuse()
             return None
-        return _Acting(self._office, _principal(row)).open_session(row.id, previous_session)
+        return _Acting(self._office, principal_of(row)).open_session(row.id, previous_session)
 
     def session(self, session_id: str) -> Session | None:
         """The session with this cookie value, unless it is over or was idle for too long."""
@@ -87,7 +87,7 @@ class Accounts:
         return Session(
             id=session_id,
             csrf_token=row.csrf_token,
-            principal=_principal(row),
+            principal=principal_of(row),
             expires_at=from_us(row.expires_at),
         )
 
@@ -177,7 +177,8 @@ class _Acting(Service):
             self._audit(connection, Action.SESSIONS_CREATE, None, allowed=False, reason="unknown access token")
 
 
-def _principal(row: Row[Any]) -> Principal:
+def principal_of(row: Row[Any]) -> Principal:
+    """Whose token a row of `store.accounts` is."""
     return Principal(
         id=row.principal_id,
         name=row.principal_name,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
 from ..config import Settings
-from ..contracts import Clock
+from ..contracts import Clock, Engine
 from ..core.ids import new_id
 from ..core.permissions import Action, decide
 from ..core.principal import Principal
@@ -35,13 +35,16 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Office:
-    """Everything shared by the services of one deck."""
+    """Everything shared by the services of one deck. `engines` gives those that the settings name; ConfigurationError when one
+    of them cannot be had.
+    """
 
     settings: Settings
     database: Database
     registry: Registry
     clock: Clock
     bell: Bell
+    engines: Callable[[], Mapping[str, Engine]] = dict
 
 
 class Service:

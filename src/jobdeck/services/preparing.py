@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from ..core.job import Job
-from ..core.run import Run
 from ..definitions.job_type import JobType
 from ..errors import InvalidInput
 from . import checks
@@ -32,15 +32,17 @@ def task_arguments(
     job: Job,
     given: Mapping[str, Any] | None,
     custom: Mapping[str, Any] | None,
-    last_success: Run | None,
+    since: datetime | None,
 ) -> dict[str, Any]:
-    """The keyword arguments of a run: custom ones as they are, else built from those given, else from the job's."""
+    """The keyword arguments of a run: custom ones as they are, else built from those given, else from the job's.
+
+    `since` is when the last successful run started.
+    """
     if custom is None and given is None:
         custom = job.custom_arguments
     if custom is not None:
         return job_type.custom(checks.mapping(custom, "custom_args"))
     data = checks.mapping((job.arguments or {}) if given is None else given, "args")
-    since = None if last_success is None else last_success.started_at
     return _below_args(job_type.prepare, data, job=job, last_success=since)
 
 

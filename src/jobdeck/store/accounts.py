@@ -21,6 +21,11 @@ def usable_token(connection: Connection, prefix: str, now_us: int) -> Row[Any] |
     return connection.execute(query).one_or_none()
 
 
+def token(connection: Connection, token_id: str) -> Row[Any] | None:
+    """The token with this id, be it usable or not, or None."""
+    return connection.execute(select(tokens).where(tokens.c.id == token_id)).one_or_none()
+
+
 def token_used(connection: Connection, token_id: str, now_us: int) -> None:
     """Note that a token was just used."""
     connection.execute(update(tokens).where(tokens.c.id == token_id).values(used_at=now_us))

@@ -7,11 +7,14 @@ so that a process which forks children can hold a `Database` without holding a c
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
+import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, exc, text
 
 from ..config import Settings
-from ..errors import SchemaOutdated, StoreError
+from ..errors import ConfigurationError, InvalidInput, SchemaOutdated, StoreError
 from .schema import HEAD, VERSION_TABLE
 from .statements import Lane
 from .turns import Turns
@@ -27,6 +30,14 @@ from .turns import Turns
 # `DatabaseError` itself, not one of its kinds, says that the file is damaged or no database.
 _SQLITE_OUTAGES = (sqlite3.OperationalError, sqlite3.DatabaseError)
 BUSY_TIMEOUT_MS = 15_000
+CONNECT_S = 10
+"""How long PostgreSQL may take to accept a connection: an address that swallows packets must not keep anybody for minutes."""
+OLDEST_POSTGRESQL = 13
+_UNREADABLE = (
+    "JOBDECK_DATABASE_URL cannot be read; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %40 for @ and %2F for / in a"
+    " password."
+)
+PING_AFTER_S = 1.0
 _SQLITE_PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = {synchronous}",
@@ -43,8 +54,10 @@ _INHERITED: list[object] = []
 class Database:
     """The database of one deck. Thread-safe; a forked child must call `forget` before its first use."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, patience_s: float | None = None) -> None:
+        """`patience_s`: how long PostgreSQL may take for a statement, a lock or an answer; None: as it is configured."""
         self._settings = settings
+        self._patience_s = patience_s
         self.is_sqlite = settings.is_sqlite
         self._writer = threading.Lock()
         self._long: PoolProxiedConnection | None = None
@@ -54,9 +67,7 @@ class Database:
         """The SQLAlchemy engine, made on first use."""
         if self.is_sqlite:
             return self._sqlite_engine()
-        return create_engine(
-            self._settings.database_url, paramstyle="format", pool_size=10, max_overflow=60, pool_pre_ping=True
-        )
+        return _postgresql_engine(self._settings.database_url, self._patience_s)
 
     @cached_property
     def path(self) -> Path | None:
@@ -91,17 +102,20 @@ class Database:
                 connection.info["writer"] = False
 
     @contextmanager
-    def write_quickly(self) -> Iterator[Connection | Lane]:
-        """As `write`, for the statements that every run passes: on SQLite one long connection, without SQLAlchemy's layers."""
+    def write_quickly(self, *, in_one_go: bool = False) -> Iterator[Lane]:
+        """As `write`, for the statements that every run passes, without SQLAlchemy's layers; on SQLite one long connection.
+
+        `in_one_go`: nothing asks for what a statement gives, so that PostgreSQL may be sent all of them at once.
+        """
         if not self.is_sqlite:
-            with self.write() as connection:
-                yield connection
+            with _plain_errors(), _lane(self.engine, in_one_go=in_one_go) as lane:
+                yield lane
             return
         with self._writer, self._turns.take(), _plain_errors():
             driver = self._long_driver()
             driver.execute("BEGIN IMMEDIATE")
             try:
-                yield Lane(driver)
+                yield Lane(driver, is_sqlite=True)
                 driver.execute("COMMIT")
             except BaseException:
                 driver.rollback()
@@ -112,6 +126,30 @@ class Database:
             self._long = self.engine.raw_connection()
         driver: sqlite3.Connection = self._long.driver_connection  # type: ignore[assignment]  # the driver is sqlite3
         return driver
+
+    def driver_connection(self) -> Any:
+        """A new connection of PostgreSQL's own driver, outside the pool, committing each statement; StoreError."""
+        with _plain_errors():
+            pooled = self.engine.raw_connection()
+            driver: Any = pooled.driver_connection
+            pooled.detach()
+            driver.autocommit = True
+            return driver
+
+    def say(self, sql: str) -> None:
+        """Run one statement on PostgreSQL by itself; StoreError when it cannot serve."""
+        with _plain_errors(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(sql)
+
+    def is_same(self, connection: Connection) -> bool:
+        """Whether a connection of somebody else's is on this database."""
+        ours, theirs = self.engine.url, connection.engine.url
+        if self.is_sqlite:
+            told = connection.exec_driver_sql("PRAGMA database_list").fetchall() if _is_sqlite(connection) else []
+            files = [Path(row[2]).resolve() for row in told if row[1] == "main" and row[2]]
+            return self.path is not None and files == [self.path.resolve()]
+        same = [(url.get_backend_name(), url.host or "", url.port or 5432, url.database) for url in (ours, theirs)]
+        return same[0] == same[1]
 
     def forget(self) -> None:
         """Let go of connections inherited by a fork, without closing the parent's."""
@@ -184,6 +222,19 @@ class Database:
         return engine
 
 
+@contextmanager
+def borrowed(database: Database, connection: Any, session: Any) -> Iterator[Connection]:
+    """The caller's own connection, inside its transaction; InvalidInput unless it is on this very database."""
+    name = "connection" if session is None else "session"
+    theirs = connection if session is None else getattr(session, "connection", lambda: None)()
+    if not isinstance(theirs, Connection):
+        raise InvalidInput.of(name, f"Must be a {name} of SQLAlchemy.")
+    if not database.is_same(theirs):
+        raise InvalidInput.of(name, "It is on another database than jobdeck's, so that no transaction can span both.")
+    with _plain_errors():
+        yield theirs
+
+
 def make_folder(path: Path) -> None:
     """Make a private folder with its parents; StoreError in plain words when that fails."""
     try:
@@ -210,6 +261,92 @@ def _plain_errors() -> Iterator[None]:
         raise StoreError(f"The database cannot serve: {lines[0]}") from error
     except exc.TimeoutError as error:
         raise StoreError("The database cannot serve: all connections are in use.") from error
+    except Exception as error:
+        if not _is_outage(error):
+            raise
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise StoreError(f"The database cannot serve: {lines[0]}") from error
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether PostgreSQL's own driver says that the server is away, or gave up: it is loaded only where it is used."""
+    psycopg = sys.modules.get("psycopg")
+    return psycopg is not None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def _postgresql_engine(url: str, patience_s: float | None) -> Engine:
+    how = {"connect_timeout": CONNECT_S} if patience_s is None else _hasty(patience_s)
+    try:
+        engine = create_engine(url, paramstyle="format", pool_size=10, max_overflow=60, connect_args=how)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"PostgreSQL needs the package {error.name}; install it with `pip install 'jobdeck[postgresql]'`."
+        ) from error
+    except (exc.ArgumentError, ValueError):
+        # What it says may hold the password.
+        raise ConfigurationError(_UNREADABLE) from None
+    if "@" in (engine.url.host or ""):
+        raise ConfigurationError(_UNREADABLE)
+
+    @event.listens_for(engine, "connect")
+    def look_at_version(driver: Any, record: Any) -> None:
+        number = _server_version(driver)
+        if number < OLDEST_POSTGRESQL * 10_000:
+            driver.close()
+            raise ConfigurationError(
+                f"PostgreSQL {number // 10_000} is too old: jobdeck needs PostgreSQL {OLDEST_POSTGRESQL} or newer."
+            )
+
+    # What `pool_pre_ping` does at every use, and costs a round trip, is wanted after a pause only.
+    @event.listens_for(engine, "checkout")
+    def check(driver: Any, record: Any, proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used", math.inf) > PING_AFTER_S:
+            try:
+                engine.dialect.do_ping(driver)
+            except Exception as error:  # whatever says that it is not there any more
+                raise exc.InvalidatePoolError from error
+
+    @event.listens_for(engine, "checkin")
+    def note(driver: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    return engine
+
+
+def _server_version(driver: Any) -> int:
+    """`150004` for 15.4."""
+    return int(driver.info.server_version)
+
+
+@contextmanager
+def _lane(engine: Engine, *, in_one_go: bool) -> Iterator[Lane]:
+    pooled = engine.raw_connection()
+    driver: Any = pooled.driver_connection
+    try:
+        with driver.pipeline() if in_one_go else nullcontext():
+            yield Lane(driver, is_sqlite=False)
+            driver.commit()
+    except BaseException:
+        if driver.closed:
+            pooled.invalidate()
+        else:
+            driver.rollback()
+        raise
+    finally:
+        pooled.close()
+
+
+def _hasty(patience_s: float) -> dict[str, Any]:
+    ms = int(patience_s * 1000)
+    return {
+        "connect_timeout": max(2, int(patience_s)),
+        "tcp_user_timeout": ms,
+        "options": f"-c statement_timeout={ms} -c lock_timeout={ms} -c idle_in_transaction_session_timeout={ms}",
+    }
+
+
+def _is_sqlite(connection: Connection) -> bool:
+    return connection.dialect.name == "sqlite"
 
 
 def _reachable(connection: Connection) -> bool:

@@ -1,4 +1,5 @@
-"""Waking workers instead of letting them poll: on SQLite a named pipe for each worker, beside the database file.
+"""Waking workers and dispatchers instead of letting them poll: on SQLite a named pipe for each, beside the database file; on
+PostgreSQL its own LISTEN and NOTIFY.
 
 Whoever enqueued or asked for a stop rings after commit. A lost ring delays a run by one slow poll and loses nothing.
 """
@@ -10,58 +11,123 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy import Connection, event, exc
+
+from ..errors import StoreError
 from .database import Database, make_folder
+from .statements import AnyConnection, execute, is_sqlite
 
 _TICK_NS = 100_000_000
+_CHANNEL = "jobdeck_wake"
+_NOTIFY = f"SELECT pg_notify('{_CHANNEL}', '')"
+_WAITS = "idle AND ended_at IS NULL"
+_NOTIFY_IDLE = f"""{_NOTIFY} WHERE EXISTS (SELECT 1 FROM jobdeck_worker WHERE {_WAITS})
+    OR EXISTS (SELECT 1 FROM jobdeck_dispatcher WHERE {_WAITS})"""
+# SQLite tells of a commit before it is done; a ring that comes too early is followed by another.
+_AFTER_COMMIT_S = (0.005, 0.1)
 
 
 def _folder(database: Database) -> Path | None:
     return None if database.path is None else database.path.with_name(f"{database.path.name}-wake")
 
 
-class Doorbell:
-    """A worker's ear: readable when somebody rang. Made by the worker, removed by `close`."""
+class Pipe:
+    """A worker's ear on SQLite: readable when somebody rang. Made by the worker, removed by `close`."""
 
-    def __init__(self, database: Database, worker_id: str) -> None:
-        folder = _folder(database)
-        self._path = folder and folder / worker_id
-        self._fd: int | None = None
-        if folder is not None and self._path is not None:
-            make_folder(folder)
-            new = self._path.with_name(f".{worker_id}")
-            os.mkfifo(new, 0o600)
-            # Opened for writing too, so that it never reads as closed while nobody rings.
-            self._fd = os.open(new, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-            # Under its name only now, so that whoever finds it finds somebody listening.
-            new.rename(self._path)
+    def __init__(self, folder: Path, worker_id: str) -> None:
+        self._path = folder / worker_id
+        make_folder(folder)
+        new = folder / f".{worker_id}"
+        os.mkfifo(new, 0o600)
+        # Opened for writing too, so that it never reads as closed while nobody rings.
+        self._fd = os.open(new, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        # Under its name only now, so that whoever finds it finds somebody listening.
+        new.rename(self._path)
 
     def fileno(self) -> int | None:
-        """To wait on, or None where this database has no doorbell."""
+        """To wait on."""
         return self._fd
 
     def drain(self) -> None:
         """Forget all rings so far."""
-        if self._fd is not None:
-            with contextlib.suppress(BlockingIOError):
-                while os.read(self._fd, 65536):
-                    pass
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._fd, 65536):
+                pass
 
-    def remove(self, database: Database, worker_id: str) -> None:
-        """Take down the doorbell of another worker, which is dead."""
-        if (folder := _folder(database)) is not None:
-            (folder / worker_id).unlink(missing_ok=True)
+    def mend(self) -> bool:
+        """Nothing here can break."""
+        return False
 
     def close(self) -> None:
         """Take the doorbell down."""
-        if self._fd is not None and self._path is not None:
+        if self._fd >= 0:
             os.close(self._fd)
-            self._fd = None
+            self._fd = -1
             self._path.unlink(missing_ok=True)
 
 
+class Listener:
+    """A worker's ear on PostgreSQL: a connection of its own that listens. `mend` brings back one that broke."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Any = None
+        self.mend()
+
+    def fileno(self) -> int | None:
+        """To wait on; None while there is no connection."""
+        return None if self._connection is None else self._connection.fileno()
+
+    def drain(self) -> None:
+        """Forget all rings so far; a connection that has ended is let go."""
+        try:
+            self._connection.pgconn.consume_input()
+            while self._connection.pgconn.notifies():
+                pass
+        except Exception:  # whatever the driver says of a connection that has ended
+            self._drop()
+
+    def mend(self) -> bool:
+        """Listen again when nothing does; whether that was so and has worked."""
+        if self._connection is not None:
+            return False
+        try:
+            self._connection = self._database.driver_connection()
+            self._connection.execute(f"LISTEN {_CHANNEL}")
+        except Exception:  # whatever the driver says of a server that cannot serve: it is tried again
+            self._drop()
+        return self._connection is not None
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._connection is not None:
+            self._drop()
+
+    def _drop(self) -> None:
+        with contextlib.suppress(Exception):
+            self._connection.close()
+        self._connection = None
+
+
+Doorbell = Pipe | Listener
+
+
+def doorbell(database: Database, worker_id: str) -> Doorbell:
+    """The ear of a worker."""
+    folder = _folder(database)
+    return Listener(database) if folder is None else Pipe(folder, worker_id)
+
+
+def remove(database: Database, worker_id: str) -> None:
+    """Take down the doorbell of another worker, which is dead."""
+    if (folder := _folder(database)) is not None:
+        (folder / worker_id).unlink(missing_ok=True)
+
+
 class Bell:
-    """Rings all workers of a database; never blocks, never raises, costs microseconds."""
+    """Rings the workers of a database; never raises."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -69,10 +135,12 @@ class Bell:
         self._workers: dict[Path, int] = {}
         self._lock = threading.Lock()
 
-    def ring(self) -> None:
-        """Wake every worker that listens."""
+    def ring(self, *, everybody: bool = False) -> None:
+        """After a commit, wake the workers that wait for work, or all (for a stop)."""
         folder = _folder(self._database)
         if folder is None:
+            with contextlib.suppress(StoreError):
+                self._database.say(_NOTIFY if everybody else _NOTIFY_IDLE)
             return
         with self._lock:
             self._look(folder)
@@ -83,6 +151,29 @@ class Bell:
                     continue
                 except OSError:
                     self._drop(path)
+
+    def ring_within(self, connection: AnyConnection) -> bool:
+        """On PostgreSQL, wake the workers that wait for work as soon as this transaction commits; False elsewhere."""
+        if is_sqlite(connection):
+            return False
+        execute(connection, _NOTIFY_IDLE)
+        return True
+
+    def ring_after(self, connection: Connection) -> None:
+        """Ring when the transaction of this connection commits."""
+        if not self._database.is_sqlite:
+            # PostgreSQL itself keeps it until the commit.
+            with contextlib.suppress(exc.SQLAlchemyError):
+                connection.exec_driver_sql(_NOTIFY)
+            return
+
+        def soon(_: Connection) -> None:
+            for delay in _AFTER_COMMIT_S:
+                timer = threading.Timer(delay, self.ring)
+                timer.daemon = True
+                timer.start()
+
+        event.listen(connection, "commit", soon, once=True)
 
     def _look(self, folder: Path) -> None:
         try:

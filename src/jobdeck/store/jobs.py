@@ -11,6 +11,7 @@ from ..core.filters import JobFilter, Page
 from ..core.job import Job
 from ..core.run import Run, Status
 from . import rows
+from .statements import pieces
 from .tables import jobs, last_runs, runs
 
 _LIVE = (Status.QUEUED, Status.RUNNING)
@@ -38,6 +39,15 @@ def get(connection: Connection, tenant: str, job_id: str) -> Job | None:
     """One job with its last runs, or None."""
     row = connection.execute(select(jobs).where(jobs.c.id == job_id, jobs.c.tenant == tenant)).one_or_none()
     return None if row is None else _with_last_runs(connection, tenant, [row])[0]
+
+
+def of_ids(connection: Connection, tenant: str, job_ids: Iterable[str], *, with_last_runs: bool = False) -> list[Job]:
+    """These jobs, in any order; a deleted one is missing."""
+    found: list[Job] = []
+    for piece in pieces(job_ids):
+        listed = connection.execute(select(jobs).where(jobs.c.id.in_(piece), jobs.c.tenant == tenant)).fetchall()
+        found += _with_last_runs(connection, tenant, listed) if with_last_runs else [rows.job(row) for row in listed]
+    return found
 
 
 def titles(connection: Connection, tenant: str, job_ids: Iterable[str]) -> dict[str, str]:

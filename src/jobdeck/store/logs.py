@@ -9,10 +9,21 @@ from sqlalchemy import Connection, func, select
 
 from ..core.log_entry import LogEntry
 from . import rows
-from .statements import AnyConnection, Rows, execute_many
+from .statements import AnyConnection, Rows, execute_many, fetch
 from .tables import log_entries, runs
 
-_HEAD = "UPDATE jobdeck_run SET log_seq = ? WHERE id = ? AND status = 'RUNNING' AND owner = ? AND fence = ?"
+_HEAD = (
+    "UPDATE jobdeck_run SET log_seq = ? WHERE id = ? AND status = 'RUNNING' AND owner = ? AND fence = ? AND log_seq = ?"
+)
+_TAKE = """
+UPDATE jobdeck_run SET log_seq = log_seq + ? WHERE id = ? AND status = 'RUNNING' AND owner = ? AND fence = ? RETURNING log_seq
+"""
+_TAKE_BESIDE = """
+UPDATE jobdeck_run SET log_seq = log_seq + ?
+WHERE id = ? AND tenant = ? AND fence = ? AND (status = 'RUNNING' OR started_at IS NOT NULL)
+RETURNING log_seq
+"""
+_SINCE = "SELECT at, logger, message FROM jobdeck_log_entry WHERE run_id = ? AND seq > ? ORDER BY seq"
 _APPEND = """
 INSERT INTO jobdeck_log_entry (run_id, seq, tenant, attempt, at, level, logger, message, fields)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -21,8 +32,29 @@ ON CONFLICT (run_id, seq) DO NOTHING
 
 
 def move_heads(connection: AnyConnection, heads: Rows) -> int:
-    """Take the numbers up to a new head: rows of (log_seq, id, owner, fence). How many runs were still held."""
+    """Take the numbers up to a new head: rows of (log_seq, id, owner, fence, log_seq before). How many could be moved: those of
+    runs that are still held, and in whose logs nobody else has written meanwhile.
+    """
     return execute_many(connection, _HEAD, heads)
+
+
+def take(connection: AnyConnection, count: int, run_id: str, owner: str, fence: int) -> int | None:
+    """Take the next `count` numbers, whoever wrote before: the one before the first; None when the run is not held any more."""
+    found = fetch(connection, _TAKE, (count, run_id, owner, fence))
+    return int(found[0][0]) - count if found else None
+
+
+def take_beside(connection: AnyConnection, count: int, run_id: str, tenant: str, fence: int) -> int | None:
+    """The same for lines that were not logged by whoever holds the run, of an attempt that may be over; None when there has been
+    another one since.
+    """
+    found = fetch(connection, _TAKE_BESIDE, (count, run_id, tenant, fence))
+    return int(found[0][0]) - count if found else None
+
+
+def since(connection: AnyConnection, run_id: str, seq: int) -> list[tuple[Any, ...]]:
+    """(at, logger, message) of a run's entries above `seq`, in order."""
+    return [tuple(row) for row in fetch(connection, _SINCE, (run_id, seq))]
 
 
 def append(connection: AnyConnection, entries: Rows) -> None:

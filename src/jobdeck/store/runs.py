@@ -1,4 +1,4 @@
-"""Runs: making, reading, stopping and deleting them. What a worker writes stands in `store.claims`."""
+"""Runs: making, reading and stopping them. What a worker writes stands in `store.claims`."""
 
 from __future__ import annotations
 
@@ -6,60 +6,92 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from ..core.filters import COUNT_LIMIT, Page, RunFilter
-from ..core.principal import Principal
-from ..core.run import CANCELLING, WAITING, Run, Status, Trigger
+from ..core.new_run import COLUMNS, NewRun
+from ..core.run import CANCELLING, WAITING, Parked, Run, Status, Trigger
 from ..core.times import from_us
-from . import files, rows
-from .statements import Lane, Rows, execute_many
-from .tables import attempts, last_runs, log_entries, run_events, runs
-from .tables import files as files_table
+from . import files, lines, rows
+from .statements import AnyConnection, Lane, Rows, execute, execute_many, fetch, is_sqlite, marks
+from .tables import attempts, last_runs, runs, workers
 
-_ENQUEUE = """
-INSERT INTO jobdeck_run (id, tenant, job_id, type, function, title, arguments, positional, queue, trigger,
-    principal_id, principal_name, status, available_at, created_at, timeout_s)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'QUEUED', ?, ?, ?)
+MANY = 100
+"""From so many on, PostgreSQL is given rows as a stream."""
+
+_ENQUEUE = f"""
+INSERT INTO jobdeck_run (status, {", ".join(COLUMNS)}) VALUES ('QUEUED', {marks(len(COLUMNS))})
 """
 
 
-def enqueue(connection: Connection | Lane, new: Rows) -> None:
-    """Insert queued runs; rows in the order of the columns of `_ENQUEUE`, without the status."""
-    execute_many(connection, _ENQUEUE, new)
+def enqueue(connection: AnyConnection, new: Rows) -> None:
+    """Insert queued runs, each as `NewRun.row` gives it."""
+    if len(new) >= MANY and isinstance(connection, Lane) and not connection.is_sqlite:
+        connection.copy("jobdeck_run", ("status", *COLUMNS), (("QUEUED", *row) for row in new))
+    else:
+        execute_many(connection, _ENQUEUE, new)
 
 
-def as_enqueued(row: tuple[Any, ...]) -> Run:
-    """The run that a row given to `enqueue` has made."""
-    (run_id, tenant, job_id, type_id, function, title, arguments, positional, queue, trigger,
-     principal_id, principal_name, available_at, created_at, timeout_s) = row  # fmt: skip
+def enqueue_unique(connection: AnyConnection, new: NewRun) -> int:
+    """Insert a queued run unless another live one has its unique key; 1 when it was inserted."""
+    return execute(connection, f"{_ENQUEUE} ON CONFLICT DO NOTHING", new.row()).rowcount
+
+
+def of_unique_key(connection: AnyConnection, tenant: str, key: str) -> tuple[str, str] | None:
+    """(id, status) of the live run with this unique key, locked."""
+    lock = "" if is_sqlite(connection) else "FOR UPDATE"
+    sql = f"""SELECT id, status FROM jobdeck_run
+        WHERE tenant = ? AND unique_key = ? AND unique_key IS NOT NULL AND status IN ('QUEUED', 'RUNNING') {lock}"""
+    found = fetch(connection, sql, (tenant, key))
+    return (found[0][0], found[0][1]) if found else None
+
+
+def drop_unique_key(connection: AnyConnection, run_id: str) -> None:
+    """Leave a run's unique key to its successor."""
+    execute(connection, "UPDATE jobdeck_run SET unique_key = NULL WHERE id = ? AND status = 'RUNNING'", (run_id,))
+
+
+def as_enqueued(new: NewRun) -> Run:
+    """The run that `enqueue` has made of this."""
     return Run(
-        id=run_id,
-        tenant=tenant,
-        job_id=job_id,
-        type=type_id,
-        function=function,
-        title=title,
-        arguments=json.loads(arguments),
-        positional=tuple(json.loads(positional)) if positional else (),
-        queue=queue,
-        trigger=Trigger(trigger),
-        started_by=Principal(id=principal_id, name=principal_name, tenant=tenant),
+        id=new.id,
+        tenant=new.tenant,
+        job_id=new.job_id,
+        type=new.type,
+        function=new.function,
+        title=new.title,
+        arguments=json.loads(new.arguments),
+        positional=tuple(json.loads(new.positional)) if new.positional else (),
+        queue=new.queue,
+        trigger=Trigger(new.trigger),
+        started_by=rows.principal(new.principal_id, new.principal_name, new.tenant),
         status=Status.QUEUED,
         reason=None,
         message=None,
         result=None,
         attempt=0,
-        max_attempts=1,
-        timeout_s=timeout_s,
-        available_at=from_us(available_at),
-        created_at=from_us(created_at),
+        max_attempts=new.max_attempts,
+        timeout_s=new.timeout_s,
+        available_at=from_us(new.available_at),
+        created_at=from_us(new.created_at),
         started_at=None,
         ended_at=None,
         stop_requested_at=None,
         stop_requested_by=None,
         stop_reason=None,
         progress=None,
+        priority=new.priority,
+        expires_at=None if new.expires_at is None else from_us(new.expires_at),
+        open_dependencies=new.open_dependencies,
+        parked=Parked(new.parked),
+        limit_key=new.limit_key,
+        limit_n=new.limit_n,
+        limit_policy=new.limit_policy,
+        unique_key=new.unique_key,
+        parent_id=new.parent_id,
+        retry_of=new.retry_of,
+        schedule_id=new.schedule_id,
+        fire_at=None if new.fire_at is None else from_us(new.fire_at),
     )
 
 
@@ -113,82 +145,24 @@ def lock(connection: Connection, tenant: str, run_id: str) -> None:
     connection.execute(select(runs.c.id).where(runs.c.id == run_id, runs.c.tenant == tenant).with_for_update())
 
 
-def cancel_queued(connection: Connection, tenant: str, run_id: str, by: str, reason: str | None, now: int) -> int:
-    """QUEUED → CANCELLED(stopped); 1 when it was still queued."""
-    return connection.execute(
-        update(runs)
-        .where(runs.c.id == run_id, runs.c.tenant == tenant, runs.c.status == Status.QUEUED)
-        .values(
-            status=Status.CANCELLED,
-            reason="stopped",
-            stop_requested_at=now,
-            stop_requested_by=by,
-            stop_reason=reason,
-            ended_at=now,
-        )
-    ).rowcount
-
-
-def request_stop(connection: Connection, tenant: str, run_id: str, by: str, reason: str | None, now: int) -> int:
-    """Ask a running run to stop, once; 1 when this was the first request."""
-    return connection.execute(
-        update(runs)
-        .where(
-            runs.c.id == run_id,
-            runs.c.tenant == tenant,
-            runs.c.status == Status.RUNNING,
-            runs.c.stop_requested_at.is_(None),
-        )
-        .values(stop_requested_at=now, stop_requested_by=by, stop_reason=reason)
-    ).rowcount
-
-
-def delete_final(connection: Connection, tenant: str, run_id: str) -> int:
-    """Delete a finished run with all that hangs on it in the database; 1 when there was one."""
-    gone = connection.execute(
-        delete(runs)
-        .where(runs.c.id == run_id, runs.c.tenant == tenant, runs.c.status.not_in([Status.QUEUED, Status.RUNNING]))
-        .returning(runs.c.job_id, runs.c.type, runs.c.status)
-    ).one_or_none()
-    if gone is None:
-        return 0
-    for table in (attempts, run_events, log_entries, files_table):
-        connection.execute(delete(table).where(table.c.run_id == run_id))
-    if connection.execute(delete(last_runs).where(last_runs.c.run_id == run_id)).rowcount:
-        _remember_previous(connection, tenant, *gone)
-    return 1
-
-
-def _remember_previous(
-    connection: Connection, tenant: str, job_id: str | None, type_id: str | None, status: str
-) -> None:
-    """The last run in a status was deleted; the one before it is the last one now."""
-    of_subject = runs.c.job_id == job_id if job_id else and_(runs.c.job_id.is_(None), runs.c.type == type_id)
-    query = select(runs.c.id).where(
-        runs.c.tenant == tenant, of_subject, runs.c.status == status, runs.c.parent_id.is_(None)
-    )
-    previous = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).scalar_one_or_none()
-    if previous is not None:
-        values = {"tenant": tenant, "subject": job_id or type_id, "status": status, "run_id": previous}
-        connection.execute(insert(last_runs).values(values))
-
-
 def attempts_of(connection: Connection, run_id: str) -> Sequence[Any]:
     """All attempts of a run, first to last."""
-    query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
+    query = select(attempts, workers.c.engine).outerjoin(workers, workers.c.id == attempts.c.worker_id)
+    query = query.where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
     return [rows.attempt(row) for row in connection.execute(query)]
 
 
 def count_waiting(connection: Connection, tenant: str) -> int:
     """How many runs are queued, counted to `COUNT_LIMIT`."""
-    query = select(runs.c.id).where(runs.c.status == Status.QUEUED, runs.c.tenant == tenant).limit(COUNT_LIMIT)
-    return connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    return lines.count_queued(connection, tenant, None, COUNT_LIMIT)
 
 
 def _matching(tenant: str, wanted: RunFilter, now_us: int) -> Select[Any]:
     query = select(runs).where(runs.c.tenant == tenant)
     if wanted.job_id is not None:
         query = query.where(runs.c.job_id == wanted.job_id)
+    if wanted.parent_id is not None:
+        query = query.where(runs.c.parent_id == wanted.parent_id)
     if wanted.type is not None:
         query = query.where(runs.c.type == wanted.type)
     if wanted.queue is not None:
@@ -209,7 +183,7 @@ def _matching(tenant: str, wanted: RunFilter, now_us: int) -> Select[Any]:
 
 
 def _shown_as(status: str, now_us: int) -> ColumnElement[bool]:
-    waits = runs.c.available_at > now_us
+    waits = or_(runs.c.available_at > now_us, runs.c.parked != Parked.IN_LINE)
     asked = runs.c.stop_requested_at.is_not(None)
     if status == WAITING:
         return and_(runs.c.status == Status.QUEUED, waits)

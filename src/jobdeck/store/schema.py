@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-HEAD = "0001"
+HEAD = "0004"
 VERSION_TABLE = "jobdeck_alembic_version"

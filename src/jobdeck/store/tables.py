@@ -2,7 +2,7 @@
 
 Integers compare and add alike on both databases and need no conversion on the hot path. JSON passes through the
 worker unparsed, and text takes what jsonb refuses. Ids are UUIDs in canonical text. No foreign keys on what runs
-write: each would cost an index look-up a row; `store.runs.delete` removes a run with all that hangs on it.
+write: each would cost an index look-up a row; `store.removal` removes a run with all that hangs on it.
 Indexes are named after the query they serve; those on live runs are partial, so that finished runs cost nothing.
 """
 
@@ -15,39 +15,26 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
-    MetaData,
     SmallInteger,
     String,
     Table,
     Text,
-    UniqueConstraint,
     text,
 )
 
-metadata = MetaData()
+from .account_tables import audit, sessions, tokens
+from .columns import counter, identifier, instant, metadata, tenant
 
-
-def _id(name: str = "id", **options: object) -> Column[str]:
-    return Column(name, String(36), **options)  # type: ignore[arg-type]  # keyword options of Column, passed on
-
-
-def _at(name: str, *, required: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=not required)
-
-
-def _count(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, server_default="0")
-
-
-def _tenant() -> Column[str]:
-    return Column("tenant", String(64), nullable=False)
-
+__all__ = [
+    "attempts", "audit", "dependencies", "dispatchers", "files", "followups", "jobs", "last_runs", "limits", "log_entries", "metadata",
+    "queues", "run_events", "runs", "schedulers", "schedules", "sessions", "ticks", "tokens", "types", "workers",
+]  # fmt: skip
 
 jobs = Table(
     "jobdeck_job",
     metadata,
-    _id(primary_key=True),
-    _tenant(),
+    identifier(primary_key=True),
+    tenant(),
     Column("title", String(255), nullable=False),
     Column("description", Text),
     Column("type", String(255), nullable=False),
@@ -56,26 +43,32 @@ jobs = Table(
     Column("arguments", Text),
     Column("custom_arguments", Text),
     Column("timeout_s", Float),
-    Column("schedule", Text),
+    Column("priority", Integer),
+    Column("max_attempts", Integer),
+    Column("run_limit", Integer),
+    Column("limit_policy", String(8)),
+    identifier("after_job_id"),
+    Column("after_need", String(8)),
     Column("notifications", Text),
-    _at("created_at", required=True),
-    _at("updated_at", required=True),
+    instant("created_at", required=True),
+    instant("updated_at", required=True),
     Index("jobdeck_job_by_title", "tenant", "title", "id"),
 )
+_AFTER = text("after_job_id IS NOT NULL")
+Index("jobdeck_job_after", jobs.c.after_job_id, sqlite_where=_AFTER, postgresql_where=_AFTER)
 
 runs = Table(
     "jobdeck_run",
     metadata,
-    _id(primary_key=True),
-    _tenant(),
-    _id("job_id"),
+    identifier(primary_key=True),
+    tenant(),
+    identifier("job_id"),
     Column("type", String(255)),
     Column("function", String(500)),
     Column("title", String(255)),
     Column("arguments", Text, nullable=False),
     Column("positional", Text),
     Column("queue", String(64), nullable=False),
-    Column("engine", String(32), nullable=False, server_default="database"),
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("trigger", String(16), nullable=False),
     Column("principal_id", String(255)),
@@ -89,54 +82,215 @@ runs = Table(
     Column("max_attempts", Integer, nullable=False, server_default="1"),
     Column("rescues", Integer, nullable=False, server_default="0"),
     Column("releases", Integer, nullable=False, server_default="0"),
-    _count("fence"),
-    _id("owner"),
-    _count("hb_seq"),
-    _at("hb_at"),
-    _at("available_at", required=True),
-    _at("expires_at"),
+    counter("fence"),
+    identifier("owner"),
+    Column("rings", Integer, nullable=False, server_default="0", comment="how often its engine was rung for it"),
+    Column("ring_at", BigInteger, comment="when its engine is to be rung, if it waits then; NULL: no engine has to be"),
+    Column("fenced", Integer, nullable=False, server_default="0", comment="how many deliveries found it taken"),
+    counter("hb_seq"),
+    instant("hb_at"),
+    instant("available_at", required=True),
+    Column("order_at", BigInteger, nullable=False, server_default="0", comment="available_at less 60 s a priority"),
+    Column(
+        "parked", SmallInteger, nullable=False, server_default="0", comment="why it is out of line, core.run.Parked"
+    ),
+    Column("open_dependencies", Integer, nullable=False, server_default="0"),
+    instant("expires_at"),
     Column("timeout_s", Float),
-    _at("stop_requested_at"),
+    Column("retry", Text, comment="the retry policy as JSON; NULL: at once"),
+    instant("stop_requested_at"),
     Column("stop_requested_by", String(255)),
     Column("stop_reason", Text),
+    Column("stop_kind", String(16), comment="the reason of a run that ends for this stop; NULL: stopped"),
     Column("limit_key", String(255)),
+    Column("limit_n", Integer),
+    Column("limit_policy", String(8)),
     Column("unique_key", String(255)),
-    _id("schedule_id"),
-    _at("fire_at"),
-    _id("parent_id"),
-    _id("retry_of"),
-    _at("created_at", required=True),
-    _at("started_at"),
-    _at("ended_at"),
+    Column("body_kind", String(16), comment="how the body ended of a run that waits for its sub-runs"),
+    identifier("schedule_id"),
+    instant("fire_at"),
+    identifier("parent_id"),
+    identifier("retry_of"),
+    instant("created_at", required=True),
+    instant("started_at"),
+    instant("ended_at"),
     Column("progress_done", BigInteger),
     Column("progress_total", BigInteger),
     Column("progress_message", Text),
-    _count("log_seq"),
+    counter("log_seq"),
     Column("subtasks_closed", Boolean, nullable=False, server_default=text("false")),
-    _count("total_subtasks"),
-    _count("completed_subtasks"),
-    _count("failed_subtasks"),
-    _count("errored_entries"),
-    _count("inserted_entries"),
-    _count("updated_entries"),
-    _count("total_entries"),
+    counter("total_subtasks"),
+    counter("completed_subtasks"),
+    counter("failed_subtasks"),
+    counter("errored_entries"),
+    counter("inserted_entries"),
+    counter("updated_entries"),
+    counter("total_entries"),
 )
 _QUEUED = text("status = 'QUEUED'")
+_IN_LINE = text("status = 'QUEUED' AND parked = 0")
+_PARKED = text("status = 'QUEUED' AND parked <> 0")
+_TO_RING = text("status = 'QUEUED' AND parked = 0 AND ring_at IS NOT NULL")
+_DELAYED = text("status = 'QUEUED' AND available_at > created_at")
+_EXPIRING = text("status = 'QUEUED' AND expires_at IS NOT NULL")
+_LIMITED = text("limit_key IS NOT NULL AND status IN ('QUEUED', 'RUNNING')")
+_UNIQUE = text("unique_key IS NOT NULL AND status IN ('QUEUED', 'RUNNING')")
+_OF_PARENT = text("parent_id IS NOT NULL")
 _RUNNING = text("status = 'RUNNING'")
+_LIVE_OF_SCHEDULE = text("schedule_id IS NOT NULL AND status IN ('QUEUED', 'RUNNING')")
 _LIVE_OF_JOB = text("job_id IS NOT NULL AND status IN ('QUEUED', 'RUNNING')")
 _OF_JOB = text("job_id IS NOT NULL")
 
 
-def _partial(name: str, *columns: Column[object], where: object) -> Index:
-    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+def _partial(name: str, *columns: Column[object], where: object, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 _r = runs.c
-_partial("jobdeck_run_claim", _r.queue, _r.available_at, _r.id, where=_QUEUED)
+_partial("jobdeck_run_in_line", _r.queue, _r.order_at, _r.id, where=_IN_LINE)
+_partial("jobdeck_run_parked", _r.queue, where=_PARKED)
+_partial("jobdeck_run_to_ring", _r.queue, _r.ring_at, _r.order_at, _r.id, where=_TO_RING)
+_partial("jobdeck_run_delayed", _r.available_at, where=_DELAYED)
+_partial("jobdeck_run_expiring", _r.expires_at, where=_EXPIRING)
+_partial("jobdeck_run_of_limit", _r.limit_key, _r.status, _r.parked, _r.order_at, _r.id, where=_LIMITED)
+_partial("jobdeck_run_of_key", _r.tenant, _r.unique_key, where=_UNIQUE, unique=True)
+_partial("jobdeck_run_of_parent", _r.parent_id, _r.id, where=_OF_PARENT)
 _partial("jobdeck_run_held", _r.owner, where=_RUNNING)
 _partial("jobdeck_run_of_job", _r.job_id, _r.id, where=_OF_JOB)
 _partial("jobdeck_run_live_of_job", _r.job_id, _r.status, _r.id, where=_LIVE_OF_JOB)
+_partial("jobdeck_run_live_of_schedule", _r.schedule_id, _r.id, where=_LIVE_OF_SCHEDULE)
 Index("jobdeck_run_newest", _r.tenant, _r.id)
+
+dependencies = Table(
+    "jobdeck_dependency",
+    metadata,
+    identifier("run_id", primary_key=True),
+    identifier("after_id", primary_key=True),
+    tenant(),
+    Column("need", String(8), nullable=False),
+    instant("resolved_at"),
+    Index("jobdeck_dependency_after", "after_id"),
+)
+
+schedules = Table(
+    "jobdeck_schedule",
+    metadata,
+    identifier(primary_key=True),
+    tenant(),
+    identifier("job_id", nullable=False),
+    Column("recurrence", Text, nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    instant("anchor_at", required=True),
+    instant("starts_at"),
+    instant("ends_at"),
+    Column("max_count", BigInteger),
+    Column("jitter_us", BigInteger, nullable=False, server_default="0"),
+    Column("arguments", Text),
+    Column("custom_arguments", Text),
+    Column("misfire", String(8), nullable=False),
+    Column("misfire_window_us", BigInteger),
+    Column("overlap", String(16), nullable=False),
+    Column("principal_id", String(255), nullable=False),
+    Column("principal_name", String(255), nullable=False),
+    instant("paused_at"),
+    Column("paused_by", String(255)),
+    Column("pause_reason", Text),
+    Column("problem", Text, comment="why it could not fire the last time"),
+    Column("tzdata", String(16), nullable=False, comment="the version of the time zones that next_fire_at is from"),
+    Column("next_fire_at", BigInteger, comment="NULL: never again"),
+    Column("served_until", BigInteger, nullable=False, comment="every planned time up to here is accounted for"),
+    instant("last_fire_at"),
+    Column("run_count", BigInteger, nullable=False, server_default="0", comment="how many runs it has made"),
+    Column("version", BigInteger, nullable=False, server_default="0", comment="rises with each change and each fire"),
+    instant("created_at", required=True),
+    instant("updated_at", required=True),
+    Index("jobdeck_schedule_of_job", "job_id", "id"),
+)
+_PLANNED = text("next_fire_at IS NOT NULL")
+Index(
+    "jobdeck_schedule_due", schedules.c.next_fire_at, schedules.c.id,
+    sqlite_where=_PLANNED, postgresql_where=_PLANNED,
+)  # fmt: skip
+
+ticks = Table(
+    "jobdeck_tick",
+    metadata,
+    identifier("schedule_id", primary_key=True),
+    Column("fire_at", BigInteger, primary_key=True, autoincrement=False),
+    tenant(),
+    Column("kind", String(16), nullable=False),
+    Column("reason", String(16)),
+    Column("detail", Text),
+    identifier("run_id"),
+    instant("recorded_at", required=True),
+)
+
+schedulers = Table(
+    "jobdeck_scheduler",
+    metadata,
+    identifier(primary_key=True),
+    tenant(),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("tzdata", String(16), nullable=False),
+    instant("started_at", required=True),
+    instant("seen_at", required=True),
+    instant("ended_at"),
+)
+
+dispatchers = Table(
+    "jobdeck_dispatcher",
+    metadata,
+    identifier(primary_key=True),
+    tenant(),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("engines", Text, nullable=False, comment="JSON: the names of those it rings"),
+    Column("problems", Text, comment="JSON: engine to why it cannot be rung just now"),
+    Column("depths", Text, comment="JSON: queue to how many messages wait there"),
+    Column("idle", Boolean, nullable=False, server_default=text("false"), comment="wants to be woken"),
+    instant("started_at", required=True),
+    instant("seen_at", required=True),
+    instant("ended_at"),
+)
+
+followups = Table(
+    "jobdeck_followup",
+    metadata,
+    identifier("job_id", primary_key=True),
+    identifier("after_run_id", primary_key=True),
+    tenant(),
+    instant("created_at", required=True),
+)
+
+limits = Table(
+    "jobdeck_limit",
+    metadata,
+    Column("limit_key", String(255), primary_key=True, comment="locked by whoever counts the runs that hold it"),
+    tenant(),
+)
+
+queues = Table(
+    "jobdeck_queue",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    instant("paused_at"),
+    Column("paused_by", String(255)),
+    Column("pause_reason", Text),
+    Column("run_limit", Integer),
+)
+
+types = Table(
+    "jobdeck_type",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(255), primary_key=True),
+    instant("paused_at"),
+    Column("paused_by", String(255)),
+    Column("pause_reason", Text),
+    Column("lost_in_a_row", Integer, nullable=False, server_default="0"),
+)
 
 last_runs = Table(
     "jobdeck_last_run",
@@ -144,23 +298,24 @@ last_runs = Table(
     Column("tenant", String(64), primary_key=True),
     Column("subject", String(255), primary_key=True, comment="a job's id, or a type's id for runs without a job"),
     Column("status", String(16), primary_key=True),
-    _id("run_id", nullable=False),
+    identifier("run_id", nullable=False),
 )
 
 attempts = Table(
     "jobdeck_attempt",
     metadata,
-    _id("run_id", primary_key=True),
+    identifier("run_id", primary_key=True),
     Column("attempt", Integer, primary_key=True),
-    _tenant(),
+    tenant(),
     Column("fence", BigInteger, nullable=False),
-    _id("worker_id", nullable=False),
+    identifier("worker_id", nullable=False),
     Column("host", String(255), nullable=False),
     Column("pid", Integer),
-    _id("boot_id"),
-    _at("started_at"),
-    _at("ended_at"),
+    identifier("boot_id"),
+    instant("started_at"),
+    instant("ended_at"),
     Column("outcome", String(16)),
+    Column("message", Text),
     Column("exit_code", Integer),
     Column("signal", Integer),
     Column("rss_max", BigInteger),
@@ -169,10 +324,10 @@ attempts = Table(
 run_events = Table(
     "jobdeck_run_event",
     metadata,
-    _id(primary_key=True),
-    _tenant(),
-    _id("run_id", nullable=False),
-    _at("at", required=True),
+    identifier(primary_key=True),
+    tenant(),
+    identifier("run_id", nullable=False),
+    instant("at", required=True),
     Column("from_status", String(16), nullable=False),
     Column("to_status", String(16), nullable=False),
     Column("actor", String(255), nullable=False),
@@ -184,12 +339,12 @@ run_events = Table(
 log_entries = Table(
     "jobdeck_log_entry",
     metadata,
-    _id("run_id", primary_key=True),
+    identifier("run_id", primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    _tenant(),
+    tenant(),
     Column("attempt", Integer, nullable=False),
     Column("task_id", String(64)),
-    _at("at", required=True),
+    instant("at", required=True),
     Column("level", SmallInteger, nullable=False),
     Column("logger", String(255), nullable=False),
     Column("message", Text, nullable=False),
@@ -199,75 +354,34 @@ log_entries = Table(
 files = Table(
     "jobdeck_file",
     metadata,
-    _id("run_id", primary_key=True),
+    identifier("run_id", primary_key=True),
     Column("direction", String(8), primary_key=True),
     Column("name", String(255), primary_key=True),
-    _tenant(),
+    tenant(),
     Column("media_type", String(255), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("path", String(255), nullable=False),
-    _at("created_at", required=True),
+    instant("created_at", required=True),
 )
 
 workers = Table(
     "jobdeck_worker",
     metadata,
-    _id(primary_key=True),
-    _tenant(),
+    identifier(primary_key=True),
+    tenant(),
+    Column("engine", String(32), nullable=False, server_default="database"),
     Column("host", String(255), nullable=False),
     Column("pid", Integer, nullable=False),
     Column("pid_started", BigInteger, nullable=False),
     Column("boot_id", String(36), nullable=False),
     Column("queues", Text, nullable=False),
+    Column("types", Text, nullable=False, server_default="[]"),
     Column("processes", Integer, nullable=False),
-    _at("started_at", required=True),
-    _at("seen_at", required=True),
-    _at("ended_at"),
-)
-
-audit = Table(
-    "jobdeck_audit",
-    metadata,
-    # The newest of a tenant are read by the key itself: every write adds a row, and each index would cost it.
-    Column("tenant", String(64), primary_key=True),
-    _id(primary_key=True),
-    _at("at", required=True),
-    Column("principal_id", String(255), nullable=False),
-    Column("action", String(64), nullable=False),
-    Column("object", String(512)),
-    Column("allowed", Boolean, nullable=False),
-    Column("reason", Text),
-    Column("before", Text),
-    Column("after", Text),
-)
-
-tokens = Table(
-    "jobdeck_token",
-    metadata,
-    _id(primary_key=True),
-    _tenant(),
-    Column("prefix", String(16), nullable=False, comment="the secret's first characters, to find the row"),
-    Column("sha256", String(64), nullable=False),
-    Column("name", String(255), nullable=False),
-    Column("principal_id", String(255), nullable=False),
-    Column("principal_name", String(255), nullable=False),
-    Column("roles", Text, nullable=False),
-    _at("created_at", required=True),
-    _at("expires_at"),
-    _at("used_at"),
-    _at("revoked_at"),
-    UniqueConstraint("prefix", name="jobdeck_token_by_prefix"),
-)
-
-sessions = Table(
-    "jobdeck_session",
-    metadata,
-    Column("sha256", String(64), primary_key=True, comment="of the cookie's value"),
-    _tenant(),
-    _id("token_id", nullable=False),
-    Column("csrf_token", String(64), nullable=False),
-    _at("created_at", required=True),
-    _at("seen_at", required=True),
-    _at("expires_at", required=True),
+    Column("pages", Text, comment="the folder of its children's pages, on its host"),
+    Column("idle", Boolean, nullable=False, server_default=text("false"), comment="wants to be woken"),
+    counter("stale_writes"),
+    instant("started_at", required=True),
+    instant("seen_at", required=True),
+    instant("ended_at"),
 )

@@ -15,8 +15,9 @@ from urllib.parse import quote
 from flask import Flask, Response, current_app, g, redirect, request
 
 from ..contracts import Authenticator
+from ..core.principal import is_own
 from ..deck import Deck, Desk
-from ..errors import NotSignedIn
+from ..errors import NotAllowed, NotSignedIn
 from ..services.accounts import SESSION_LIFETIME, Session
 from . import csrf
 from .bodies import check_length
@@ -81,6 +82,9 @@ class Doorkeeper:
         if self._authenticator is not None:
             principal = self._authenticator.principal(request)
             if principal is not None:
+                # It would have the rights of that one whenever a schedule of its fires.
+                if is_own(principal.id):
+                    raise NotAllowed(f"{principal.id!r} is an id of jobdeck's own; the host must give another one.")
                 token = csrf.token_of(principal, self._app.secret_key)
                 return Caller(desk=self._deck.acting_as(principal), session=None, csrf_token=token)
         cookie = request.cookies.get(cookie_name())

@@ -20,6 +20,7 @@ from ..errors import (
     NotAllowed,
     NotFound,
     NotSignedIn,
+    Occupied,
     RequestError,
     StoreError,
     TooLarge,
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 _STATUSES: tuple[tuple[type[RequestError], int], ...] = (
     (InvalidInput, 400),
+    (Occupied, 409),
     (Conflict, 400),
     (NotSignedIn, 401),
     (NotAllowed, 403),

@@ -1,12 +1,12 @@
 """The shapes of the REST interface, as plain functions from values to dicts.
 
-No Flask here: the command line's `--json` prints the same.
+No Flask here: the command line's `--json` prints the same. Neighbours: `schedule_shapes`, `queue_shapes`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -18,9 +18,11 @@ from ..core.file import RunFile
 from ..core.filters import COUNT_LIMIT, Listing
 from ..core.job import Job
 from ..core.log_entry import LogEntry
+from ..core.queue import Carrier, Pause
+from ..core.retry import policy_of
 from ..core.run import SHOWN_STATUSES, Run
 from ..core.times import iso
-from ..core.worker import WorkerInfo
+from ..core.waiting import WaitingReason, Why
 from ..definitions.job_type import JobType
 
 # Fields with a place of their own in a log entry; the rest of `fields` is shown as it is.
@@ -41,23 +43,38 @@ class Links:
         return cls(api=base + settings.api_prefix, pages=base + settings.pages_prefix)
 
 
-def run(value: Run, links: Links, now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is told of runs beside what they are: `reasons` by their ids (`Runs.waiting_reasons`), `carriers` by their queues
+    (`Queues.carriers`).
+    """
+
+    now: datetime
+    reasons: Mapping[str, Sequence[WaitingReason]]
+    carriers: Mapping[str, Carrier]
+
+
+def run(value: Run, links: Links, known: Known) -> dict[str, Any]:
     """A run, the same wherever it is shown. Times are ISO 8601 with `+00:00`.
 
-    `positional` are the arguments without a name, which only a plain function has.
+    `positional` are the arguments without a name, which only a plain function has. `isolation` is null when it is not known
+    here how the engine executes; `fenced_deliveries` counts the messages of it that found the run taken.
     """
     here = f"{links.api}/runs/{value.id}"
     progress = value.progress
+    carrier = known.carriers.get(value.queue, Carrier())
     return {
         "id": value.id,
         "job_id": value.job_id,
         "type": value.type,
         "function": value.function,
         "title": value.title,
-        "status": value.shown_status(now),
+        "status": value.shown_status(known.now),
         "reason": None if value.reason is None else str(value.reason),
         "message": value.message,
         "queue": value.queue,
+        "engine": carrier.engine,
+        "isolation": None if carrier.isolation is None else str(carrier.isolation),
         "trigger": str(value.trigger),
         "args": value.arguments,
         "positional": list(value.positional),
@@ -66,7 +83,19 @@ def run(value: Run, links: Links, now: datetime) -> dict[str, Any]:
         "attempt": value.attempt,
         "max_attempts": value.max_attempts,
         "timeout": value.timeout_s,
-        "waiting_reasons": [],
+        "priority": value.priority,
+        "waiting_reasons": [waiting_reason(one) for one in known.reasons.get(value.id, ())],
+        "open_dependencies": value.open_dependencies,
+        "start_at": iso(value.available_at) if value.available_at > value.created_at else None,
+        "expires_at": iso(value.expires_at),
+        "limit": value.limit_n,
+        "limit_policy": value.limit_policy,
+        "unique_key": value.unique_key,
+        "retry_of": value.retry_of,
+        "schedule_id": value.schedule_id,
+        "fire_at": iso(value.fire_at),
+        "rescues": value.rescues,
+        "fenced_deliveries": value.fenced,
         "created": iso(value.created_at),
         "updated": iso(value.updated_at),
         "started_at": iso(value.started_at),
@@ -85,6 +114,9 @@ def run(value: Run, links: Links, now: datetime) -> dict[str, Any]:
             "self": here,
             "self_admin_html": f"{links.pages}/runs/{value.id}",
             "stop": f"{here}/actions/stop",
+            "again": f"{here}/actions/again",
+            "why": f"{here}/why",
+            "subtasks": f"{links.api}/runs?parent_id={value.id}",
             "logs": f"{here}/logs",
             "files": f"{here}/files",
             "attempts": f"{here}/attempts",
@@ -92,16 +124,35 @@ def run(value: Run, links: Links, now: datetime) -> dict[str, Any]:
     }
 
 
+def waiting_reason(value: WaitingReason) -> dict[str, Any]:
+    """One thing that keeps a run from beginning."""
+    return {"code": value.code, "message": value.message, "since": iso(value.since)}
+
+
+def why(value: Why) -> dict[str, Any]:
+    """Why a run is not running; `position` and `starts_at` are null while a reason holds."""
+    return {
+        "status": value.status,
+        "summary": value.summary,
+        "reasons": [waiting_reason(one) for one in value.reasons],
+        "position": value.position,
+        "starts_at": iso(value.starts_at),
+        "processes": value.processes,
+    }
+
+
 def job(
     value: Job,
     links: Links,
-    now: datetime,
+    known: Known,
     *,
     type_known: bool,
     default_args: Mapping[str, Any] | None,
     problem: str | None,
 ) -> dict[str, Any]:
-    """A job. `default_args` is what a run would be called with now; when None, `problem` says why."""
+    """A job. `default_args` is what a run would be called with now; when None, `problem` says why. `schedule` is when its
+    oldest schedule recurs, `next_run` when any starts it next.
+    """
     here = f"{links.api}/jobs/{value.id}"
     saved = _saved_arguments(value)
     return {
@@ -113,19 +164,25 @@ def job(
         "active": value.active,
         "default_queue": value.queue,
         "timeout": value.timeout_s,
+        "priority": value.priority,
+        "max_attempts": value.max_attempts,
+        "limit": value.run_limit,
+        "limit_policy": value.limit_policy,
+        "after_job": value.after_job_id,
+        "after_need": value.after_need,
         "run_args": saved,
         "args": saved or {},
         "default_args": None if default_args is None else json.dumps(_in_stored_order(default_args)),
         "problem": problem,
-        "schedule": None,
-        "next_run": None,
+        "schedule": value.schedules[0].recurrence.as_data() if value.schedules else None,
+        "next_run": iso(value.next_run_at),
         "notification_emails": None,
         "notification_statuses": None,
         "created": iso(value.created_at),
         "updated": iso(value.updated_at),
-        "last_run": None if value.last_run is None else run(value.last_run, links, now),
+        "last_run": None if value.last_run is None else run(value.last_run, links, known),
         "last_runs": {
-            name: run(value.last_runs[name], links, now) if name in value.last_runs else {}
+            name: run(value.last_runs[name], links, known) if name in value.last_runs else {}
             for name in map(str.lower, SHOWN_STATUSES)
         },
         "links": {
@@ -136,17 +193,41 @@ def job(
     }
 
 
-def task(value: type[JobType], links: Links) -> dict[str, Any]:
-    """A job type, which the wire calls a task."""
+def runs_of(values: Iterable[Job]) -> list[Run]:
+    """Every run that the shapes of these jobs show, each once."""
+    shown = [one for value in values for one in (value.last_run, *value.last_runs.values()) if one is not None]
+    return list({one.id: one for one in shown}.values())
+
+
+def task(value: type[JobType], links: Links, paused: Mapping[str, Pause]) -> dict[str, Any]:
+    """A job type, which the wire calls a task; `retry` is a number of attempts. `paused` are the paused types by id."""
     here = f"{links.api}/tasks/{quote(value.id, safe='')}"
+    policy = policy_of(value.retry)
     return {
         "id": value.id,
         "title": str(value.title),
         "description": None if value.description is None else str(value.description),
         "queue": value.queue,
         "timeout": value.options()["timeout"],
-        "links": {"self": here, "args": f"{here}/args", "runs": f"{here}/runs"},
+        "priority": value.priority,
+        "retry": None if policy is None else policy.max_attempts,
+        "limit": value.limit,
+        "limit_policy": None if value.limit is None else value.limit_policy,
+        "restartable": value.restartable,
+        "paused": pause(paused.get(value.id)),
+        "links": {
+            "self": here,
+            "args": f"{here}/args",
+            "runs": f"{here}/runs",
+            "pause": f"{here}/actions/pause",
+            "resume": f"{here}/actions/resume",
+        },
     }
+
+
+def pause(value: Pause | None) -> dict[str, Any] | None:
+    """Who paused something, when and why; None while it is not paused."""
+    return None if value is None else {"at": iso(value.at), "by": value.by, "reason": value.reason}
 
 
 def file(value: RunFile, links: Links) -> dict[str, Any]:
@@ -162,37 +243,26 @@ def file(value: RunFile, links: Links) -> dict[str, Any]:
 
 
 def attempt(value: Attempt) -> dict[str, Any]:
-    """One try at a run; `rss_max` in bytes."""
+    """One try at a run; `rss_max` in bytes. `engine` is null when the worker was forgotten meanwhile."""
     return {
         "attempt": value.attempt,
+        "engine": value.engine,
         "worker_id": value.worker_id,
         "host": value.host,
         "pid": value.pid,
         "started_at": iso(value.started_at),
         "finished_at": iso(value.ended_at),
         "outcome": value.outcome,
+        "message": value.message,
         "exit_code": value.exit_code,
         "signal": value.signal,
         "rss_max": value.rss_max,
     }
 
 
-def worker(value: WorkerInfo) -> dict[str, Any]:
-    """A worker that lives."""
-    return {
-        "id": value.id,
-        "host": value.host,
-        "pid": value.pid,
-        "queues": list(value.queues),
-        "processes": value.processes,
-        "started_at": iso(value.started_at),
-        "seen_at": iso(value.seen_at),
-    }
-
-
 def log_entry(value: LogEntry, of: Run | None = None) -> dict[str, Any]:
     """A line of a run's log; `of` is the run, when it is known."""
-    context: dict[str, Any] = {"run_id": value.run_id, "task_id": value.run_id}
+    context: dict[str, Any] = {"run_id": value.run_id, "task_id": value.fields.get("task_id", value.run_id)}
     if of is not None:
         starter = None if of.started_by is None else of.started_by.id
         context |= {"job_id": of.job_id, "identity_id": starter}
@@ -224,10 +294,12 @@ def envelope(
     address: str,
     parameters: Mapping[str, Any] | None = None,
     sort_by: str | None = None,
+    *,
+    cursor: str = "id",
 ) -> dict[str, Any]:
     """One page of a list at `address` (absolute), with links that keep the other query `parameters`.
 
-    Beyond what page numbers reach, `next` goes on by `before`.
+    Beyond what page numbers reach, `next` goes on by `before`, the last item's `cursor`.
     """
     page = shown.page
     kept = {**(parameters or {}), "size": page.size}
@@ -240,7 +312,7 @@ def envelope(
         links["prev"] = link(page=page.number - 1)
     if shown.has_more and items:
         by_number = page.before is None and (page.number + 1) * page.size <= COUNT_LIMIT
-        links["next"] = link(page=page.number + 1) if by_number else link(before=items[-1]["id"])
+        links["next"] = link(page=page.number + 1) if by_number else link(before=items[-1][cursor])
     return {
         "hits": {"hits": items, "total": shown.total, "total_is_exact": shown.total_is_exact},
         "sortBy": [sort_by] if sort_by else [],

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import signal
 import socket as sockets
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from .bodies import BODY_LIMIT
-from .server_log import AccessLog, LineFormatter
+from .server_log import AccessLog, log_to_stderr
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -77,8 +76,6 @@ def _is_busy(channel: Any) -> bool:
 
 
 def _log_to_stderr() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    log_to_stderr()
     # It warns whenever a request has to wait for a thread, which is what a queue is for.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,13 @@ class LineFormatter(logging.Formatter):
         """The traceback, indented."""
         lines = super().formatException(ei).splitlines()
         return "\n".join(f"    {clean(line)}" for line in lines)
+
+
+def log_to_stderr() -> None:
+    """Write log lines from INFO on to stderr in this form, unless logging is set up already."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 class AccessLog:

@@ -15,7 +15,16 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobdeck import JobType, TaskExecutionPartialError, current_run, job_type, track
+from jobdeck import (
+    JobType,
+    LastSuccess,
+    Retry,
+    RetryPolicy,
+    TaskExecutionPartialError,
+    current_run,
+    job_type,
+    track,
+)
 
 logger = logging.getLogger("work_site")
 quiet = logging.getLogger("work_site.quiet")
@@ -252,3 +261,121 @@ def say_who_started_me() -> dict[str, object]:
 def generate() -> Iterator[int]:
     """Not a job: a generator function."""
     yield 1
+
+
+def keep(path: str, text: str) -> None:
+    """Append a line to a file, whole."""
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, f"{text}\n".encode())
+    os.close(fd)
+
+
+@job_type(retry=RetryPolicy(3, backoff=0, jitter=0, never_on=KeyError))
+def try_hard(path: str, how: str = "error", until: int = 3) -> int:
+    """Fail in some way until the attempt of this number."""
+    keep(path, str(current_run.attempt))
+    logger.info("attempt %d", current_run.attempt)
+    if current_run.attempt < until:
+        if how == "ask":
+            raise Retry("not yet", after=0)
+        if how == "never":
+            raise KeyError("no use")
+        if how == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise RuntimeError("try again")
+    return current_run.attempt
+
+
+@job_type
+def ask_in_vain() -> None:
+    """Ask to be tried again where no attempt is left."""
+    raise Retry("come back later")
+
+
+@job_type(restartable=True)
+def begin_anew(path: str, seconds: float) -> int:
+    """Sleep at the first start, and not at the second."""
+    keep(path, str(os.getpid()))
+    if len(Path(path).read_text().splitlines()) == 1:
+        time.sleep(seconds)
+    return current_run.attempt
+
+
+@job_type
+def hooked(path: str) -> None:
+    """Sleep deaf to everything; a hook is told of the end."""
+
+    @current_run.on_stop
+    def told(cause: str) -> None:
+        keep(path, f"{cause} {current_run.should_stop}")
+
+    keep(path, "ready")
+    time.sleep(60)
+
+
+@job_type
+def time_left() -> float | None:
+    """How much time there is."""
+    return current_run.seconds_left
+
+
+@job_type
+def swallow(path: str) -> None:
+    """Swallow every exception, for ever."""
+    keep(path, "ready")
+    while True:
+        try:
+            time.sleep(60)
+        except Exception:
+            continue
+        except BaseException:
+            keep(path, "swallowed")
+
+
+@job_type(limit=1)
+def alone(path: str, seconds: float = 0.0) -> None:
+    """Say when it begins and ends, by a clock that all processes share."""
+    began = time.monotonic_ns()
+    time.sleep(seconds)
+    keep(path, f"{began} {time.monotonic_ns()}")
+
+
+@job_type
+def family(count: int, how: str = "well", depth: int = 1, seconds: float = 0.0) -> str:
+    """Have sub-runs, which have sub-runs."""
+    for number in range(count):
+        current_run.spawn(member, {"number": number, "how": how, "depth": depth - 1, "seconds": seconds})
+    current_run.add_entries(total=count)
+    if how == "parent fails":
+        raise RuntimeError("the parent has failed")
+    return "returned"
+
+
+@job_type
+def member(number: int, how: str, depth: int, seconds: float) -> int:
+    """One sub-run."""
+    if depth:
+        for _ in range(2):
+            current_run.spawn("member", {"number": number, "how": how, "depth": depth - 1, "seconds": seconds})
+    for _ in track(range(max(1, int(seconds / 0.05)))):
+        time.sleep(min(seconds, 0.05))
+    if how == "some fail" and number == 0:
+        raise ValueError("I am the first")
+    current_run.add_entries(inserted=1)
+    return number
+
+
+@job_type
+def harvest(since: LastSuccess = None) -> str | None:
+    """Say since when."""
+    return None if since is None else since.isoformat()
+
+
+@job_type(retry=RetryPolicy(3, backoff=0, jitter=0))
+def wait_at(gate: str, path: str) -> int:
+    """Say that it begins, wait until somebody makes a file, say that it ends."""
+    keep(path, f"begin {os.getpid()} {time.monotonic_ns()}")
+    while not Path(gate).exists():
+        time.sleep(0.02)
+    keep(path, f"end {os.getpid()} {time.monotonic_ns()}")
+    return current_run.attempt

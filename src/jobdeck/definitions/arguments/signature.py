@@ -46,11 +46,8 @@ class SignatureSchema:
     def __init__(self, arguments: Sequence[_Argument]) -> None:
         self._arguments = {one.name: one for one in arguments}
         self._json_schema = _describe(arguments)
-
-    @property
-    def last_success_fields(self) -> tuple[str, ...]:
+        self.last_success_fields = tuple(one.name for one in arguments if one.is_since)
         """Parameters annotated `LastSuccess`."""
-        return tuple(one.name for one in self._arguments.values() if one.is_since)
 
     def load(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """One value for every parameter."""

@@ -6,7 +6,7 @@ from flask import Blueprint, request
 
 from ...deck import Deck
 from ..bodies import check_accept
-from . import jobs, logs, runs, tasks, workers
+from . import jobs, logs, previews, queues, runs, schedules, starts, tasks, workers
 
 NAME = "jobdeck_api"
 
@@ -14,7 +14,7 @@ NAME = "jobdeck_api"
 def blueprint(deck: Deck) -> Blueprint:
     """The routes below the API prefix. Who may use them is checked where the blueprint is mounted."""
     routes = Blueprint(NAME, __name__, url_prefix=deck.settings.api_prefix)
-    for resource in (jobs, runs, tasks, logs, workers):
+    for resource in (jobs, schedules, previews, runs, starts, tasks, queues, logs, workers):
         resource.add_to(routes)
     routes.before_request(_check_accept)
     return routes

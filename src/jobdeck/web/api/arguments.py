@@ -8,6 +8,7 @@ from ...core import json_values
 from ...errors import InvalidInput
 
 Given = dict[str, Any]
+_NO_OBJECT = "Must be an object of arguments by name."
 
 
 def of_run(body: Given) -> Given:
@@ -17,6 +18,16 @@ def of_run(body: Given) -> Given:
         given |= _split(body["args"], "args", nullable=False)
     if "custom_args" in body:
         given["custom_arguments"] = _custom(body["custom_args"], "custom_args")
+    return given
+
+
+def of_again(body: Given) -> Given | None:
+    """The other arguments of a run again; None when the body names none."""
+    if "args" not in body:
+        return None
+    given: Given | None = body["args"]
+    if not isinstance(given, dict):
+        raise InvalidInput.of("args", _NO_OBJECT)
     return given
 
 
@@ -34,13 +45,23 @@ def of_job(body: Given) -> Given:
     return given
 
 
+def of_schedule(body: Given) -> Given:
+    """What the body says about the arguments of a schedule, which go before its job's; null clears them."""
+    given: Given = {}
+    if "args" in body:
+        given["arguments"] = body["args"]
+    if "custom_args" in body:
+        given["custom_arguments"] = _custom(body["custom_args"], "custom_args")
+    return given
+
+
 def _split(value: Any, field: str, *, nullable: bool) -> Given:
     if value is None and nullable:
         return {"arguments": None}
     if value is None:
         raise InvalidInput.of(field, "Field may not be null.")
     if not isinstance(value, dict):
-        raise InvalidInput.of(field, "Must be an object of arguments by name.")
+        raise InvalidInput.of(field, _NO_OBJECT)
     rest = {name: item for name, item in value.items() if name != "custom_args"}
     if "custom_args" not in value:
         return {"arguments": rest}

@@ -63,6 +63,12 @@ def optional_identifier(name: str) -> str | None:
     return None if given is None else identifier(given, name)
 
 
+def run_ids(run_id: str, job_id: str | None) -> tuple[str, str | None]:
+    """The id of a run in an address, and that of its job when the address names one."""
+    of_job = None if job_id is None else identifier(job_id, "job_id")
+    return identifier(run_id, "run_id"), of_job
+
+
 def page() -> Page:
     """Which part of a list is asked for."""
     return Page(number=integer("page", 1), size=integer("size", DEFAULT_SIZE), before=optional_identifier("before"))

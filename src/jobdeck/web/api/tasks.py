@@ -7,8 +7,8 @@ from flask import Blueprint, Response
 from ...definitions.job_type import fields_of
 from .. import representations
 from ..auth import current_desk
-from ..bodies import json_response
-from . import answers, queries, runs
+from ..bodies import json_response, read_object
+from . import answers, queries, starts
 
 
 def add_to(routes: Blueprint) -> None:
@@ -17,21 +17,21 @@ def add_to(routes: Blueprint) -> None:
     routes.add_url_rule("/tasks/<task_id>", "show_task", show_task, methods=["GET"])
     routes.add_url_rule("/tasks/<task_id>/args", "show_task_args", show_args, methods=["GET"])
     routes.add_url_rule("/tasks/<task_id>/runs", "start_task", start_task, methods=["POST"])
+    routes.add_url_rule("/tasks/<task_id>/actions/pause", "pause_task", pause_task, methods=["POST"])
+    routes.add_url_rule("/tasks/<task_id>/actions/resume", "resume_task", resume_task, methods=["POST"])
 
 
 def list_tasks() -> Response:
     """Every job type, by title; `q` looks into ids and titles."""
     words = (queries.text("q") or "").lower()
-    found = [one for one in current_desk().types.list() if words in f"{one.id} {one.title}".lower()]
-    return answers.whole([representations.task(one, answers.links()) for one in found], "title")
+    types = current_desk().types
+    found, paused = [one for one in types.list() if words in f"{one.id} {one.title}".lower()], types.paused()
+    return answers.whole([representations.task(one, answers.links(), paused) for one in found], "title")
 
 
 def show_task(task_id: str) -> Response:
     """One job type, with the JSON Schema of its arguments."""
-    found = current_desk().types.get(task_id)
-    schema = found.schema()
-    shape = representations.task(found, answers.links())
-    return json_response({**shape, "schema": None if schema is None else schema.json_schema()})
+    return _task(task_id)
 
 
 def show_args(task_id: str) -> Response:
@@ -42,4 +42,25 @@ def show_args(task_id: str) -> Response:
 
 def start_task(task_id: str) -> Response:
     """Run a type once, without a saved job."""
-    return runs.start(current_desk().types.get(task_id).id)
+    return starts.start(current_desk().types.get(task_id).id)
+
+
+def pause_task(task_id: str) -> Response:
+    """Let no run of the type begin; the body may say why: `{"reason": "…"}`."""
+    current_desk().types.pause(task_id, read_object(("reason",)).get("reason"))
+    return _task(task_id)
+
+
+def resume_task(task_id: str) -> Response:
+    """Let its runs begin again."""
+    read_object(())
+    current_desk().types.resume(task_id)
+    return _task(task_id)
+
+
+def _task(task_id: str) -> Response:
+    types = current_desk().types
+    found = types.get(task_id)
+    schema = found.schema()
+    shape = representations.task(found, answers.links(), types.paused())
+    return json_response({**shape, "schema": None if schema is None else schema.json_schema()})

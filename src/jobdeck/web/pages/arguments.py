@@ -47,13 +47,13 @@ def read(job_type: type[JobType], saved: Mapping[str, Any] | None = None) -> Giv
 
 
 def shown(
-    job_type: type[JobType],
+    job_type: type[JobType] | None,
     values: Mapping[str, Any] | None,
     custom: Mapping[str, Any] | None,
     errors: Sequence[FieldError] = (),
 ) -> dict[str, Any]:
     """Template values: the fields, the custom arguments' text, and every message for the summary on top."""
-    schema = job_type.schema()
+    schema = None if job_type is None else job_type.schema()
     typed = request.form if request.method == "POST" else None
     made = () if schema is None else forms.fields(schema.json_schema(), values or {}, typed, errors)
     text = "" if custom is None else json.dumps(custom, ensure_ascii=False, indent=2)

@@ -8,18 +8,36 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ...core.run import Run
+from ...core.ids import is_id
+from ...core.run import Run, Status
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-_REASONS = {"timeout": "took too long", "lost": "worker lost"}
+_REASONS = {
+    "timeout": "took too long",
+    "lost": "worker lost",
+    "expired": "did not begin in time",
+    "dependency": "a run before it did not succeed",
+}
 _TRIGGERS = {
     "manual": "by hand",
     "api": "through the API",
     "enqueue": "by code",
+    "schedule": "by its schedule",
     "compat": "by other software",
+    "rerun": "run again",
+    "dependency": "after another job",
+    "parent": "by another run",
 }
 # Colours and cursor movements for terminals; where they were stored escaped, their escape is a text.
 _ANSI = re.compile(r"(?:\x1b|\\x1b)\[[0-9;?]*[A-Za-z]")
+_WHEN_FULL = {
+    "wait": "others wait",
+    "skip": "others are skipped",
+    "reject": "others are refused",
+    "replace": "a new one replaces the oldest",
+}
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
+_PIECES = re.compile(rf"(?:at )?(`[^`]+`|{_TIME.pattern}|[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})")
 _PLACE = ("module", "function", "line", "traceback")
 
 
@@ -109,6 +127,26 @@ def size(count: int) -> str:
     raise AssertionError("a unit is always found")
 
 
+def limit(n: int, policy: str | None) -> str:
+    """`2 at once; others wait`."""
+    return f"{n:,} at once; {_WHEN_FULL.get(policy or 'wait', policy)}"
+
+
+def pieces(text: str) -> list[tuple[str, Any]]:
+    """A sentence of a reason in parts: ("run", id), ("time", datetime), ("code", text) and ("text", text)."""
+    found: list[tuple[str, Any]] = []
+    for part in _PIECES.split(text):
+        if part.startswith("`"):
+            found.append(("code", part.strip("`")))
+        elif is_id(part):
+            found.append(("run", part))
+        elif _TIME.fullmatch(part):
+            found.append(("time", datetime.fromisoformat(part)))
+        elif part:
+            found.append(("text", part))
+    return found
+
+
 def pretty(value: Any) -> str:
     """JSON over several lines."""
     return json.dumps(value, ensure_ascii=False, indent=2)
@@ -121,8 +159,8 @@ def brief(value: Any, limit: int = 120) -> str:
 
 
 def duration(run: Run) -> timedelta | None:
-    """How long a run took, or has been at work; None before it began."""
-    if run.started_at is None:
+    """How long a run took, or has been at work; None while it waits."""
+    if run.started_at is None or run.status is Status.QUEUED:
         return None
     return (run.ended_at or now()) - run.started_at
 
@@ -139,6 +177,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "absolute": absolute,
     "clock": clock,
     "size": size,
+    "limit": limit,
+    "pieces": pieces,
     "pretty": pretty,
     "brief": brief,
     "duration": duration,

@@ -20,6 +20,15 @@ NOTICES = {
     "saved": "The job is saved.",
     "job-deleted": "The job is deleted. Its runs can still be read.",
     "run-deleted": "The run is deleted, with its log and files.",
+    "again": "It is queued again; this is the new run.",
+    "again-all": "They are queued again; the new runs stand on top.",
+    "paused": "It is paused: none of its runs begins until it is resumed. What runs goes on.",
+    "resumed": "It is resumed: its runs begin again.",
+    "schedule-saved": "The schedule is saved.",
+    "schedule-paused": "The schedule is paused: it makes no run until it is resumed.",
+    "schedule-resumed": "The schedule is resumed: it makes runs again, from the next planned time on.",
+    "schedule-deleted": "The schedule is deleted. The runs it made stay.",
+    "limited": "The limit is saved.",
     "over": "The run had ended before it could be stopped.",
     "signed-out": "You are signed out.",
 }
@@ -38,6 +47,7 @@ def context() -> dict[str, Any]:
         "current_session": current_session,
         "principal": _principal(),
         "settings": deck().settings,
+        "cooperative_queues": cooperative_queues,
         "now": now,
         "notice": NOTICES.get(request.args.get("notice", "")),
         "this_page": this_page,
@@ -101,6 +111,12 @@ def next_page(shown: Listing[Any]) -> str | None:
     by_number = shown.page.before is None and (shown.page.number + 1) * shown.page.size <= COUNT_LIMIT
     position = ("page", str(shown.page.number + 1)) if by_number else ("before", str(shown.items[-1].id))
     return _address([*_kept(), position])
+
+
+def cooperative_queues() -> list[str]:
+    """The titles of queues whose runs cannot be interrupted where they execute."""
+    found = current_desk().queues.carriers()
+    return [deck().settings.queues[name] for name, carrier in found.items() if carrier.is_cooperative]
 
 
 def find_type(type_id: str | None) -> type[JobType] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -10,14 +9,15 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from ...core.filters import Page, RunFilter
-from ...core.ids import is_id
 from ...core.log_entry import LEVELS
+from ...core.queue import Carrier
 from ...core.run import SHOWN_STATUSES, Run, Status
 from ...deck import Desk
-from ...errors import Conflict
+from ...errors import Conflict, NotFound
+from ...services.descriptions import describe
 from ...services.logs import LogPage
 from ..auth import current_desk
-from . import arguments
+from . import arguments, wanted
 from .display import now
 from .logs import LINES_SHOWN, after_asked, level_asked
 from .rendering import asked, deck, find_type, go, identifier, page, page_asked
@@ -40,27 +40,23 @@ def add_to(routes: Blueprint) -> None:
 def list_runs() -> Response:
     """The history, newest first."""
     desk = current_desk()
-    status, job_id = asked("status"), asked("job")
-    wanted = RunFilter(
-        job_id=job_id if job_id and is_id(job_id) else None,
-        type=asked("type"),
-        queue=asked("queue"),
-        statuses=(status,) if status in SHOWN_STATUSES else (),
-        text=asked("q"),
-    )
-    shown = desk.runs.list(wanted, page_asked())
+    meant = wanted.of(request.args)
+    shown = desk.runs.list(meant, page_asked())
     jobs = {str(job.id): job.title for job in desk.jobs.list(None, _JOBS_OFFERED).items}
-    if wanted.job_id and wanted.job_id not in jobs:
-        jobs |= desk.jobs.titles([wanted.job_id]) or {wanted.job_id: "a deleted job"}
+    if meant.job_id and meant.job_id not in jobs:
+        jobs |= desk.jobs.titles([meant.job_id]) or {meant.job_id: "a deleted job"}
     return page(
         "runs.html",
         runs=shown,
         titles=titles_of(desk, shown.items),
-        wanted=wanted,
-        is_filtered=any(asdict(wanted).values()),
+        reasons=desk.runs.waiting_reasons(shown.items),
+        wanted=meant,
+        fields=wanted.fields(meant),
+        may_be_repeated=wanted.may_be_repeated(meant),
         statuses=SHOWN_STATUSES,
         types=desk.types.list(),
         jobs=jobs,
+        alerts=desk.queues.alerts(),
     )
 
 
@@ -78,6 +74,7 @@ def show_run(run_id: str) -> Response:
         level=level,
         levels=list(LEVELS),
         live=not run.is_final,
+        **_below(desk, run),
     )
 
 
@@ -101,6 +98,7 @@ def live_run(run_id: str) -> Response:
         live=not run.is_final or log.next < log.total,
         is_gap=is_gap,
         is_changed=about["state"] != asked("state"),
+        is_other_why=about["why_state"] != asked("why"),
         has_other_actions=about["actions"] != asked("actions"),
         has_other_status=about["status"] != asked("status"),
     )
@@ -128,22 +126,65 @@ def delete_run(run_id: str) -> Response:
 def _about(desk: Desk, run: Run) -> dict[str, Any]:
     job_type, lease = find_type(run.type), timedelta(seconds=deck().settings.lease_s)
     status = run.shown_status(now())
-    nobody_works = run.status is Status.QUEUED and not desk.workers.list()
-    is_silent = run.status is Status.RUNNING and run.heartbeat_at is not None and now() - run.heartbeat_at > lease
-    seen = (status, run.progress, run.message, run.stop_requested_at, len(run.files), nobody_works, is_silent)
+    is_held = run.status is Status.RUNNING and run.body_kind is None
+    is_silent = is_held and run.heartbeat_at is not None and now() - run.heartbeat_at > lease
+    carrier = desk.queues.carriers().get(run.queue, Carrier())
+    waits = run.status is Status.QUEUED or run.body_kind is not None
+    why = desk.runs.why(run.id) if waits and not run.is_final else None
+    attempts = desk.runs.attempts(run.id)
+    seen = (status, run.progress, run.message, run.stop_requested_at, len(run.files), run.counters, attempts, is_silent)
     return {
         "run": run,
         "title": title_of(desk, run),
         "status": status,
-        "state": sha256(repr(seen).encode("utf-8", "backslashreplace")).hexdigest()[:16],
-        "actions": "final" if run.is_final else "stopping" if run.stop_requested_at else "live",
+        "state": _print_of(seen),
+        "why": why,
+        "why_state": _print_of(why and (why.reasons, why.position, why.starts_at and f"{why.starts_at:%H%M}")),
+        "actions": _actions(run, is_cooperative=carrier.is_cooperative),
+        "carrier": carrier,
+        "is_cooperative": carrier.is_cooperative,
         "job_title": desk.jobs.titles([run.job_id]).get(run.job_id) if run.job_id else None,
         "job_type": job_type,
         "shown_arguments": arguments.without_secrets(job_type, run.arguments),
-        "attempts": desk.runs.attempts(run.id),
-        "nobody_works": nobody_works,
+        "attempts": attempts,
+        "may_run_again": run.type is None or job_type is not None,
         "is_silent": is_silent,
+        **_planned_by(desk, run),
     }
+
+
+def _actions(run: Run, *, is_cooperative: bool) -> str:
+    """What can be done to a run."""
+    if run.is_final:
+        return "final"
+    if run.stop_requested_at:
+        return "stopping"
+    return "asking" if is_cooperative and run.status is Status.RUNNING else "live"
+
+
+def _planned_by(desk: Desk, run: Run) -> dict[str, Any]:
+    """When the schedule of a run recurs, and the zone of its clock; None and UTC when it is gone."""
+    told: dict[str, Any] = {"planned_by": None, "planned_zone": "UTC"}
+    if run.schedule_id is None:
+        return told
+    try:
+        schedule = desk.schedules.get(run.schedule_id)
+    except NotFound:
+        return told
+    return {"planned_by": describe(schedule.recurrence, schedule.time_zone), "planned_zone": schedule.time_zone}
+
+
+def _below(desk: Desk, run: Run) -> dict[str, Any]:
+    """The newest sub-runs of a run that has any; the page asks for them by itself from then on."""
+    if not run.counters.total_subtasks:
+        return {"runs": None}
+    runs = desk.runs.list(RunFilter(parent_id=run.id))
+    return {"runs": runs, "titles": titles_of(desk, runs.items), "reasons": desk.runs.waiting_reasons(runs.items)}
+
+
+def _print_of(seen: object) -> str:
+    """A short text that is another one when something has changed."""
+    return sha256(repr(seen).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
 def _newest(log: LogPage) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...core.run import Run
+from ...core.worker import HeldRun
 from ...deck import Desk
 from .rendering import type_titles
 
 
-def titles_of(desk: Desk, runs: Iterable[Run]) -> dict[str, str]:
+def titles_of(desk: Desk, runs: Iterable[Run | HeldRun]) -> dict[str, str]:
     """Run id → what the run is called."""
     listed = list(runs)
     jobs = desk.jobs.titles({run.job_id for run in listed if run.job_id is not None})

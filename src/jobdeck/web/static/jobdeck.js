@@ -1,5 +1,7 @@
 // What the pages do beyond links and forms. Everything works without this file; it only makes it livelier.
 
+// What answers to somebody at once, or only holds what asks for more.
+const ALWAYS_NEW = ["live", "preview"];
 const LINES_KEPT = 2000;
 const log = document.getElementById("log");
 const follow = document.getElementById("follow");
@@ -11,7 +13,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden) event.preventDefault();
 });
 
-// A list is not taken away from under a pointer that is down, a keyboard focus, or a selection.
+// A list is not taken away from under a pointer that is down, a keyboard focus, a selection, or what was typed.
 document.addEventListener("pointerdown", () => { pressed = true; });
 for (const end of ["pointerup", "pointercancel"]) {
   document.addEventListener(end, () => setTimeout(() => { pressed = false; }));
@@ -19,14 +21,15 @@ for (const end of ["pointerup", "pointercancel"]) {
 function isInUse(element) {
   const selection = document.getSelection();
   const selected = selection && !selection.isCollapsed && selection.intersectsNode?.(element);
-  return pressed || element.contains(document.activeElement) || selected
+  const typed = [...element.querySelectorAll("input")].some((input) => input.value !== input.defaultValue);
+  return pressed || typed || element.contains(document.activeElement) || selected
     || (selection && !selection.isCollapsed && element.contains(selection.anchorNode));
 }
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr } = event.detail;
   // What is shown here was deleted meanwhile: there is nothing left to ask for.
   if (xhr.status === 404) target.remove();
-  else if (target !== document.body && target.id !== "live" && isInUse(target)) event.detail.shouldSwap = false;
+  else if (target !== document.body && !ALWAYS_NEW.includes(target.id) && isInUse(target)) event.detail.shouldSwap = false;
 });
 
 // The server is away: say so instead of pretending to be live.

@@ -1,0 +1,1 @@
+"""Tools for tests of jobdeck itself. The product imports nothing from here."""
