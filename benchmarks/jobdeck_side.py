@@ -77,7 +77,7 @@ class Jobdeck:
 
     def drain_afresh(self, count: int) -> float:
         """The same when each run has a process of its own."""
-        return self.drain(count, "leave_a_thread")
+        return self.drain(count, "alone")
 
     def work_off(self) -> int:
         """Let a worker execute all that is queued; when that was stored, in microseconds."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 
 from jobdeck import job_type
@@ -23,10 +22,9 @@ def five_lines() -> None:
         logger.info("line %d", number)
 
 
-@job_type
-def leave_a_thread() -> None:
-    """Leave a thread behind, so that this process executes no other run."""
-    threading.Thread(target=threading.Event().wait, daemon=True).start()
+@job_type(fresh_process=True)
+def alone() -> None:
+    """Do nothing, in a process of its own."""
 
 
 @job_type

@@ -109,6 +109,17 @@ def test_a_queue_that_is_not_there_cannot_be_on_an_engine(ready: Any, monkeypatc
     assert (answer.code, answer.complaint) == (1, "JOBDECK_ENGINES: there is no queue 'nope'; the queues are default.")
 
 
+def test_a_fresh_process_where_there_is_none(ready: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lines = ["from jobdeck import job_type", "@job_type(fresh_process=True)", "def alone() -> None: ..."]
+    (tmp_path / "cli_fresh_jobs.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("JOBDECK_JOB_TYPES", "cli_fresh_jobs")
+    assert ready("check").code == 0
+    monkeypatch.setenv("JOBDECK_ENGINES", "inline")
+    (problem,) = problems(ready("check"))
+    assert problem.startswith("The job type 'alone' asks for a fresh process, and the queue 'default' is on inline")
+
+
 def test_a_broker_that_never_answers(ready: Any, monkeypatch: pytest.MonkeyPatch, deaf: int) -> None:
     monkeypatch.setenv("JOBDECK_ENGINES", "rq")
     monkeypatch.setenv("JOBDECK_REDIS_URL", f"redis://:{SECRET}@127.0.0.1:{deaf}/0")

@@ -43,7 +43,7 @@ def decorated(a: int, b: int = 2) -> int:
 
 PLAIN = {
     "queue": None, "timeout": None, "priority": 0, "max_attempts": 1, "retry": None, "limit": None,
-    "limit_scope": ["type"], "limit_policy": "wait", "restartable": False, "warn_on_errors": False, "capture_output": True,
+    "limit_scope": ["type"], "limit_policy": "wait", "restartable": False, "fresh_process": False, "warn_on_errors": False, "capture_output": True,
 }  # fmt: skip
 
 
@@ -164,6 +164,7 @@ def generator() -> Any:
         ({"limit_policy": "queue"}, ["limit_policy", "wait, skip, reject, replace"]),
         ({"priority": 101}, ["priority", "-100 to 100"]),
         ({"restartable": 1}, ["restartable", "True or False"]),
+        ({"fresh_process": 1}, ["fresh_process", "True or False"]),
         ({"secret_fields": ["a"]}, ["secret_fields is not supported yet"]),
         ({"arguments_schema": (Sum,)}, ["tuple", "comma"]),
         ({"arguments_schema": Lost}, ["Lost.a is a tuple", "comma"]),

@@ -56,6 +56,18 @@ def test_a_process_with_leftovers_is_replaced(
     assert place.run("pid").result not in (left.result, threaded.result)
 
 
+def test_a_fresh_process_executes_one_run(places: Callable[..., Place]) -> None:
+    place = places(processes=2)
+    names = ["pid", "fresh_pid", "pid", "fresh_pid", "fresh_pid", "pid", "pid"]
+    started = [(name, place.start(name)) for name in names * 4]
+    place.worker()
+    found = [(name, place.ended(run)) for name, run in started]
+    assert {(run.status, run.attempt) for _, run in found} == {("SUCCESS", 1)}
+    fresh = [run.result for name, run in found if name == "fresh_pid"]
+    assert len(set(fresh)) == len(fresh)
+    assert not set(fresh) & {run.result for name, run in found if name == "pid"}
+
+
 def test_runs_given_to_a_dying_process_are_executed_by_another(places: Callable[..., Place]) -> None:
     place = places(processes=1)
     place.worker()

@@ -53,9 +53,9 @@ def test_types_say_how_they_are_run_and_are_paused(api: Any, deck: Deck, wrong_f
 
     deck.register(careful)
     task = api.get("/api/tasks/careful").json
-    told = ("retry", "limit", "limit_policy", "priority", "timeout", "restartable", "paused")
+    told = ("retry", "limit", "limit_policy", "priority", "timeout", "restartable", "fresh_process", "paused")
     assert {name: task[name] for name in told} == {
-        "retry": 3, "limit": 2, "limit_policy": "skip", "priority": 7, "timeout": 60, "restartable": True, "paused": None,
+        "retry": 3, "limit": 2, "limit_policy": "skip", "priority": 7, "timeout": 60, "restartable": True, "fresh_process": False, "paused": None,
     }  # fmt: skip
     plain = api.get("/api/tasks/greet").json
     assert (plain["retry"], plain["limit"], plain["limit_policy"], plain["restartable"]) == (None, None, None, False)

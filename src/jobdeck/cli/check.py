@@ -98,9 +98,16 @@ def _type_problems(deck: Deck, found: Findings) -> Iterator[str]:
     found.types = [job_type.id for job_type in known]
     if not known:
         yield "No job type is found; name modules in JOBDECK_JOB_TYPES, or the application with --app."
+    carriers = deck.queues.carriers()
     for job_type in known:
-        if job_type.queue and job_type.queue not in found.queues:
-            yield f"The job type {job_type.id!r} asks for the queue {job_type.queue!r}; add it to JOBDECK_QUEUES."
+        queue = job_type.queue or deck.settings.default_queue
+        if queue not in found.queues:
+            yield f"The job type {job_type.id!r} asks for the queue {queue!r}; add it to JOBDECK_QUEUES."
+        elif job_type.fresh_process and carriers[queue].is_cooperative:
+            yield (
+                f"The job type {job_type.id!r} asks for a fresh process, and the queue {queue!r} is on {carriers[queue].engine}, "
+                "which has none for it; give it another queue, or set JOBDECK_ISOLATION=process."
+            )
 
 
 def _engine_problems(deck: Deck, found: Findings) -> Iterator[str]:

@@ -15,9 +15,9 @@ from ..errors import DefinitionError
 from . import tasks
 
 OPTIONS = ("id", "title", "description", "queue", "timeout", "priority", "retry", "limit", "limit_scope", "limit_policy",
-           "restartable", "warn_on_errors", "capture_output")  # fmt: skip
+           "restartable", "fresh_process", "warn_on_errors", "capture_output")  # fmt: skip
 # Words of later versions. A setting that is accepted and does nothing would be worse than this refusal.
-RESERVED = ("fresh_process", "hidden", "create_permissions", "cancel_permissions", "view_permissions", "secret_fields")
+RESERVED = ("hidden", "create_permissions", "cancel_permissions", "view_permissions", "secret_fields")
 ID_LIMIT = 255
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 
@@ -85,7 +85,7 @@ def _check_options(job_type: Any) -> None:
             check_option(getattr(job_type, name))
         except ValueError as error:
             raise DefinitionError(f"its {name} cannot be used: {error}.") from None
-    for name in ("restartable", "warn_on_errors", "capture_output"):
+    for name in ("restartable", "fresh_process", "warn_on_errors", "capture_output"):
         if not isinstance(getattr(job_type, name), bool):
             raise DefinitionError(f"its {name} is {getattr(job_type, name)!r}; write True or False.")
     for name in ("title", "description"):

@@ -66,6 +66,8 @@ class JobType:
     - `limit`: how many of its runs may be at work at once, counted by `limit_scope` ("type", "job", "queue", or the names
       of arguments); when that is full, `limit_policy` says "wait", "skip", "reject" or "replace"
     - `restartable`: a run that is at work when its worker is shut down may be begun anew
+    - `fresh_process`: each of its runs has a process in which nothing ran before; one that a run left threads, subprocesses or
+      much memory in is replaced anyway
     - `warn_on_errors`: a run that logged an error ends WARNING, not SUCCESS
     - `capture_output`: what a run prints goes into its log
     """
@@ -83,6 +85,7 @@ class JobType:
     limit_scope: ClassVar[str | tuple[str, ...]] = "type"
     limit_policy: ClassVar[str] = "wait"
     restartable: ClassVar[bool] = False
+    fresh_process: ClassVar[bool] = False
     warn_on_errors: ClassVar[bool] = False
     capture_output: ClassVar[bool] = True
     _names: ClassVar[Mapping[str, Any]] = {}
@@ -153,6 +156,7 @@ class JobType:
             "limit_scope": list(cls.scope()),
             "limit_policy": cls.limit_policy,
             "restartable": cls.restartable,
+            "fresh_process": cls.fresh_process,
             "warn_on_errors": cls.warn_on_errors,
             "capture_output": cls.capture_output,
         }
@@ -327,6 +331,7 @@ def job_type(
     limit_scope: str | tuple[str, ...] = "type",
     limit_policy: str = "wait",
     restartable: bool = False,
+    fresh_process: bool = False,
     warn_on_errors: bool = False,
     capture_output: bool = True,
 ) -> Callable[[F], F]: ...

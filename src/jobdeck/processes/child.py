@@ -32,7 +32,8 @@ def work(
         page, recorder = Page(page_fd), Recorder(messages)
         page.introduce(os.getpid(), started_ticks(os.getpid()) or 0)
         workshop = Workshop(application, recorder, page, files_folder, own_process(log_level))
-        _serve(workshop, page, recorder, orders)
+        fresh = frozenset(one.id for one in application.registry if one.fresh_process)
+        _serve(workshop, page, recorder, orders, fresh)
         status = 0
     except BrokenPipeError:
         status = 0  # the supervisor is gone
@@ -40,20 +41,23 @@ def work(
         os._exit(status)
 
 
-def _serve(workshop: Workshop, page: Page, recorder: Recorder, orders: int) -> None:
+def _serve(workshop: Workshop, page: Page, recorder: Recorder, orders: int, fresh: frozenset[str]) -> None:
+    """Until a run needs another process, before it or after it; what stays unbegun is taken back by the supervisor."""
     health = _Health()
     rest = b""
     while chunk := os.read(orders, 1 << 16):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             order = Order.of_line(line)
+            if order.type in fresh and health.has_run:
+                return
             now_ns = time.monotonic_ns()
             if not page.begin(order.number, now_ns // 1000):
                 recorder.say(RETURNED, order.number)
                 continue
             health.begin(now_ns)
             workshop.execute(order)
-            if health.is_spent():
+            if order.type in fresh or health.is_spent():
                 return
 
 
@@ -64,6 +68,11 @@ class _Health:
         self._runs = 0
         self._begun_ns = 0
         self._base = _resident_bytes()
+
+    @property
+    def has_run(self) -> bool:
+        """Whether anything was executed here."""
+        return self._runs > 0
 
     def begin(self, now_ns: int) -> None:
         """Before a run (monotonic nanoseconds)."""

@@ -12,8 +12,9 @@ import os
 import selectors
 import time
 from collections import deque
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..core.outcome import Outcome
 from ..services.holder import Claim
@@ -44,8 +45,9 @@ class Pool:
         size: int,
         grace_s: float,
         pages: Path,
-        restartable: Container[str],
+        types: Mapping[str, Mapping[str, Any]],
     ) -> None:
+        """`types` are the options of each job type, by id."""
         self._link = link
         self._selector = selector
         self._ledger = ledger
@@ -53,7 +55,7 @@ class Pool:
         self._size = size
         self._grace_s = grace_s
         self._pages = pages
-        self._restartable = restartable
+        self._types = types
         self._children_made = 0
         self._spent_pages: list[Path] = []
         self._starting: deque[PoolChild] = deque()
@@ -92,9 +94,17 @@ class Pool:
             self._ledger.report.released += claims
             return
         for claim in claims:
-            min(ready, key=_load).send(claim)
+            self._best_for(claim, ready).send(claim)
         for child in self._children:
             self._flush(child)
+
+    def _best_for(self, claim: Claim, ready: Iterable[PoolChild]) -> PoolChild:
+        is_fresh = self._says(claim, "fresh_process")
+        return min(ready, key=lambda child: (is_fresh and child.is_used, len(child.runs)))
+
+    def _says(self, claim: Claim, option: str) -> bool:
+        """What the claim's type says of itself; a plain function says nothing."""
+        return bool(self._types.get(claim.type or "", {}).get(option))
 
     def look(self, now: float) -> float:
         """Do what time makes due; when to look again (monotonic seconds)."""
@@ -194,6 +204,7 @@ class Pool:
     def _on_ended(self, child: PoolChild, number: int, outcome: Outcome) -> None:
         claim = child.pop(number)
         if claim is not None:
+            child.retired |= self._says(claim, "fresh_process")
             self._settle(child, number, claim, outcome)
             child.learn((outcome.ended_us or 0) - (outcome.started_us or 0))
 
@@ -204,7 +215,7 @@ class Pool:
 
     def _settle(self, child: PoolChild, number: int, claim: Claim, outcome: Outcome) -> None:
         if child.ending is not None and child.ending.number == number:
-            child.ending.judge(outcome, claim.timeout_s, restartable=(claim.type or "") in self._restartable)
+            child.ending.judge(outcome, claim.timeout_s, restartable=self._says(claim, "restartable"))
         self._ledger.ended(claim, outcome, time.monotonic())
         self._leave(child, number)
 
@@ -364,7 +375,3 @@ class Pool:
 
     def _everyone(self) -> list[PoolChild]:
         return [*self._children, *self._dying.values()]
-
-
-def _load(child: PoolChild) -> int:
-    return len(child.runs)

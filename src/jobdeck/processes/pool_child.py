@@ -50,6 +50,11 @@ class PoolChild:
         return self.page.begun > 0
 
     @property
+    def is_used(self) -> bool:
+        """Whether some run begins in it before the next that it is sent."""
+        return self._last_number > 0
+
+    @property
     def is_idle(self) -> bool:
         """Whether it could begin a run at once."""
         return self.is_ready and not self.runs

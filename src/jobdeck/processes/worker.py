@@ -80,9 +80,8 @@ class Worker:
         self._presence = Presence(database, self._info)
         self._ledger = Ledger(holder)
         self._selector = selectors.DefaultSelector()
-        restartable = {name for name, options in types.items() if options["restartable"]}
         self._pool = Pool(
-            link, self._selector, self._ledger, processes, settings.stop_grace_s, make_folder(self._info), restartable
+            link, self._selector, self._ledger, processes, settings.stop_grace_s, make_folder(self._info), types
         )
         self._tokens = None
         if tokens is not None:

@@ -214,6 +214,7 @@ def task(value: type[JobType], links: Links, paused: Mapping[str, Pause]) -> dic
         "limit": value.limit,
         "limit_policy": None if value.limit is None else value.limit_policy,
         "restartable": value.restartable,
+        "fresh_process": value.fresh_process,
         "paused": pause(paused.get(value.id)),
         "links": {
             "self": here,

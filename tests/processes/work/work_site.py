@@ -214,6 +214,12 @@ def come_back_twice() -> int:
     return os.getpid()
 
 
+@job_type(fresh_process=True)
+def fresh_pid() -> int:
+    """The process that executes this and nothing else."""
+    return os.getpid()
+
+
 @job_type
 def pid() -> int:
     """This process."""
