@@ -9,6 +9,8 @@ PORT ?= 8000
 JOBDECK_HOME ?= instance/jobdeck
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
+# Tests start a thousand processes: none should compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 SOURCES := src tests benchmarks examples docs hatch_build.py
 
 .PHONY: help

@@ -1,11 +1,13 @@
-"""A private PostgreSQL server for the session, and the fixture that gives a test each database in turn."""
+"""A private PostgreSQL server for the session, and the fixtures that give a test each database in turn."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadScopeScheduling
 
+from jobdeck import Deck
 from jobdeck.core import ids
 from jobdeck.drill.servers import PostgreSQL
 from jobdeck.errors import ConfigurationError
@@ -101,15 +104,57 @@ def postgresql(installed: Callable[..., Any]) -> Iterator[str]:
         server.close()
 
 
+@pytest.fixture(scope="session")
+def with_tables(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Puts an SQLite database with tables into a home folder, a copy of one that was made once; gives its path."""
+    model = tmp_path_factory.mktemp("model")
+    with closing(Deck(home=model)) as deck:
+        deck.upgrade_database()
+
+    def copied(home: Path) -> Path:
+        home.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(model / "jobdeck.db", home / "jobdeck.db"))
+
+    return copied
+
+
+@pytest.fixture(scope="session")
+def create_database(postgresql: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Makes a database on the server, with tables unless it is to be empty; gives its address."""
+
+    def create(model: str | None) -> str:
+        name = f"test_{uuid.uuid4().hex}"
+        with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} {f'TEMPLATE {model}' if model else ''}".encode())
+        return f"{postgresql}/{name}"
+
+    model = create(None)
+    with closing(Deck(home=tmp_path_factory.mktemp("model"), database_url=model)) as deck:
+        deck.upgrade_database()
+    return lambda *, empty=False: create(None if empty else model.rpartition("/")[2])
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of an empty database, on SQLite and on PostgreSQL."""
+    """The address of a database with tables, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{request.getfixturevalue('with_tables')(tmp_path)}"
+    else:
+        yield from _on_server(request, empty=False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The same without tables."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'jobdeck.db'}"
-        return
-    address, name = request.getfixturevalue("postgresql"), f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    yield f"{address}/{name}"
-    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+    else:
+        yield from _on_server(request, empty=True)
+
+
+def _on_server(request: pytest.FixtureRequest, *, empty: bool) -> Iterator[str]:
+    address = request.getfixturevalue("create_database")(empty=empty)
+    yield address
+    server, _, name = address.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

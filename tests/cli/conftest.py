@@ -113,9 +113,9 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Cli:
 
 
 @pytest.fixture
-def ready(cli: Cli) -> Cli:
+def ready(cli: Cli, home: Path, with_tables: Callable[[Path], Path]) -> Cli:
     """The same, with the tables made."""
-    assert cli("db", "upgrade").code == 0
+    with_tables(home)
     return cli
 
 

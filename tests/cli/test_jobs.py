@@ -142,9 +142,9 @@ def test_everything_is_done_in_the_name_of_the_system_user(
 
 
 def test_the_main_road_on_both_databases(
-    cli: Any, database_url: str, monkeypatch: pytest.MonkeyPatch, home: Path
+    cli: Any, empty_database_url: str, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
-    monkeypatch.setenv("JOBDECK_DATABASE_URL", database_url)
+    monkeypatch.setenv("JOBDECK_DATABASE_URL", empty_database_url)
     assert cli("db", "upgrade", "--json").json == {"before": None, "after": "0004", "changed": True}
     job = save(cli, "Grüße")
     run = cli("jobs", "run", "Grüße", "--arg", "times=2", "--json").json

@@ -12,13 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from jobdeck import Deck, RetryPolicy, Run
@@ -100,10 +98,7 @@ class Shared(Site):
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     settings = {}
     if request.param == "postgresql":
-        address, name = request.getfixturevalue("postgresql"), f"beside_{uuid.uuid4().hex}"
-        with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        settings["database_url"] = f"{address}/{name}"
+        settings["database_url"] = request.getfixturevalue("create_database")()
     made = Shared(tmp_path_factory.mktemp("home"), stop_grace="1", **settings)
     yield made
     made.close()

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from jobdeck import RetryPolicy, Run, Status
@@ -29,9 +28,7 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     server: Server = request.getfixturevalue(f"{request.param}_server")
     database_url = f"sqlite:///{home / 'jobdeck.db'}"
     if request.param == "rabbitmq":
-        database_url = f"{request.getfixturevalue('postgresql')}/celery"
-        with psycopg.connect(f"{request.getfixturevalue('postgresql')}/postgres", autocommit=True) as connection:
-            connection.execute("CREATE DATABASE celery")
+        database_url = request.getfixturevalue("create_database")()
     sys.path.insert(0, str(SITE))
     os.environ["SITE_BROKER"] = server.url
     made = Ground(home, server, database_url)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -20,13 +19,10 @@ BEAT = ("celery", "-A", "celery_app", "beat", "-S", "jobdeck.engines.celery:Sche
 
 
 @pytest.fixture
-def ground(tmp_path: Path, redis_server: Redis, postgresql: str) -> Iterator[Ground]:
-    name = f"beat_{uuid.uuid4().hex}"
-    with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+def ground(tmp_path: Path, redis_server: Redis, create_database: Callable[[], str]) -> Iterator[Ground]:
     sys.path.insert(0, str(SITE))
     os.environ["SITE_BROKER"] = redis_server.url
-    made = Ground(tmp_path / "site", redis_server, f"{postgresql}/{name}")
+    made = Ground(tmp_path / "site", redis_server, create_database())
     yield made
     made.close()
     sys.path.remove(str(SITE))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from jobdeck.core.capability import Capability
@@ -57,14 +55,9 @@ def test_the_docs_tell_of_every_stack() -> None:
 
 
 @pytest.fixture(scope="class")
-def database(postgresql: str) -> Iterator[str]:
+def database(create_database: Callable[..., str]) -> str:
     """The address of an empty database of PostgreSQL."""
-    name = f"conformance_{uuid.uuid4().hex}"
-    with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    yield f"{postgresql}/{name}"
-    with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+    return create_database(empty=True)
 
 
 class TestDatabaseOnSQLite(Judged):

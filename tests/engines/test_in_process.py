@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -139,10 +138,7 @@ class Site:
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     settings = {}
     if request.param == "postgresql":
-        address, name = request.getfixturevalue("postgresql"), f"in_process_{uuid.uuid4().hex}"
-        with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        settings["database_url"] = f"{address}/{name}"
+        settings["database_url"] = request.getfixturevalue("create_database")()
     made = Site(tmp_path_factory.mktemp("home"), **settings)
     yield made
     made.close()

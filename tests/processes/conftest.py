@@ -107,9 +107,10 @@ def work_site() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def served(tmp_path_factory: pytest.TempPathFactory, with_tables: Callable[[Path], Path]) -> Iterator[Place]:
     """A place on SQLite with one worker of two processes, for all tests of a module."""
-    place = Place(tmp_path_factory.mktemp("home"), stop_grace="1")
+    home = with_tables(tmp_path_factory.mktemp("home")).parent
+    place = Place(home, stop_grace="1")
     try:
         place.worker()
         yield place
@@ -118,13 +119,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Iterator[Callable[..., Place]]:
+def places(tmp_path: Path, with_tables: Callable[[Path], Path]) -> Iterator[Callable[..., Place]]:
     """Makes places on SQLite, without workers, for one test."""
     made: list[Place] = []
 
     def make(**settings: Any) -> Place:
         home = tmp_path / f"home-{len(made)}"
-        home.mkdir()
+        with_tables(home)
         made.append(Place(home, **{"stop_grace": "1", **settings}))
         return made[-1]
 

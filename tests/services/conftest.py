@@ -47,6 +47,5 @@ def deck(database_url: str, tmp_path: Path, clock: TurnedClock) -> Iterator[Deck
         clock=clock,
         queues={"default": "Default", "slow": "Slow"},
     )
-    made.upgrade_database()
     yield made
     made.close()

@@ -20,8 +20,8 @@ from jobdeck.store.tables import metadata
 
 
 @pytest.fixture
-def deck(database_url: str, tmp_path: Path) -> Iterator[Deck]:
-    made = Deck(home=tmp_path / "home", database_url=database_url)
+def deck(empty_database_url: str, tmp_path: Path) -> Iterator[Deck]:
+    made = Deck(home=tmp_path / "home", database_url=empty_database_url)
     yield made
     made.close()
 
@@ -49,15 +49,15 @@ def test_every_table_has_a_tenant_and_our_prefix() -> None:
         assert "tenant" in table.c, name
 
 
-def test_two_processes_that_upgrade_at_once_make_one_set_of_tables(database_url: str, tmp_path: Path) -> None:
+def test_two_processes_that_upgrade_at_once_make_one_set_of_tables(empty_database_url: str, tmp_path: Path) -> None:
     program = (
         "import sys; from jobdeck import Deck; Deck(home=sys.argv[1], database_url=sys.argv[2]).upgrade_database()"
     )
-    command = [sys.executable, "-c", program, str(tmp_path / "home"), database_url]
+    command = [sys.executable, "-c", program, str(tmp_path / "home"), empty_database_url]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     told = [process.communicate(timeout=60)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], told
-    deck = Deck(home=tmp_path / "home", database_url=database_url)
+    deck = Deck(home=tmp_path / "home", database_url=empty_database_url)
     deck.check_schema()
     deck.close()
 

@@ -26,9 +26,9 @@ def greet() -> str:
 
 
 @pytest.fixture
-def deck(database_url: str, tmp_path: Path) -> Iterator[Deck]:
+def deck(empty_database_url: str, tmp_path: Path) -> Iterator[Deck]:
     (tmp_path / "home").mkdir()
-    made = Deck(job_types=[greet], home=tmp_path / "home", database_url=database_url)
+    made = Deck(job_types=[greet], home=tmp_path / "home", database_url=empty_database_url)
     yield made
     made.close()
 

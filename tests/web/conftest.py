@@ -38,10 +38,10 @@ def count_days(until: date | None = None, since: LastSuccess = None) -> int:
 
 
 @pytest.fixture
-def deck(tmp_path: Path) -> Iterator[Deck]:
+def deck(tmp_path: Path, with_tables: Callable[[Path], Path]) -> Iterator[Deck]:
+    with_tables(tmp_path / "home")
     made = Deck(job_types=[greet, count_days], home=tmp_path / "home", queues={"default": "Default", "slow": "Slow"})
     create_app(made)
-    made.upgrade_database()
     yield made
     made.close()
 

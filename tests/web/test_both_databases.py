@@ -23,7 +23,6 @@ def greet(name: str) -> str:
 def deck(database_url: str, tmp_path: Path) -> Iterator[Deck]:
     made = Deck(job_types=[greet], home=tmp_path / "home", database_url=database_url)
     create_app(made)
-    made.upgrade_database()
     yield made
     made.close()
 

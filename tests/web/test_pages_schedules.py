@@ -37,10 +37,10 @@ def greet(name: str, times: int = 1, dry_run: bool = True) -> str:
 
 
 @pytest.fixture
-def deck(tmp_path: Path) -> Iterator[Deck]:
+def deck(tmp_path: Path, with_tables: Callable[[Path], Path]) -> Iterator[Deck]:
+    with_tables(tmp_path / "home")
     made = Deck(job_types=[greet], home=tmp_path / "home", time_zone="Europe/Lisbon")
     create_app(made)
-    made.upgrade_database()
     yield made
     made.close()
 
