@@ -2,7 +2,8 @@
 log of that run, with the task's id.
 
 Lines are gathered and written by a thread, so that no task waits for the database; what cannot be written is told and dropped,
-and never fails a task.
+and never fails a task. A task that sends another, or itself again, has its lines written first, so that they stand before the
+other's.
 """
 
 # Celery has no types.
@@ -36,6 +37,7 @@ RETRY_S = 1.0
 AT_ONCE = 200
 HELD_LIMIT = 20_000
 TASK_LIMIT = 10 * 1024 * 1024
+FIRST_S = 0.5
 END_S = 5.0
 
 
@@ -48,6 +50,7 @@ class Writer:
         self._held: list[tuple[Origin, Line]] = []
         self._lost = 0
         self._is_ending = False
+        self._is_hurried = self._is_writing = self._is_failing = False
         self._thread: threading.Thread | None = None
 
     def add(self, origin: Origin, line: Line) -> None:
@@ -60,19 +63,30 @@ class Writer:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="jobdeck-lines", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def hurry(self) -> None:
+        """Return when everything is written; soon, even if the database does not answer."""
+        with self._changed:
+            if self._is_failing:
+                return
+            self._is_hurried = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._is_failing or not (self._held or self._is_writing), FIRST_S)
+            self._is_hurried = False
 
     def end(self) -> None:
         """Write what is held, as far as that is done in a few seconds."""
         if self._thread is not None:
             with self._changed:
                 self._is_ending = True
-                self._changed.notify()
+                self._changed.notify_all()
             self._thread.join(END_S)
 
     def _work(self) -> None:
         while not self._is_done():
-            self._pause(TOGETHER_S)
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_ending or self._is_hurried, TOGETHER_S)
             some = self._take()
             try:
                 subtask_logs.append(host.deck().database, some[0][0], [line for _, line in some])
@@ -80,11 +94,14 @@ class Writer:
                 logger.warning("log lines of sub-tasks wait: %s", error)
                 if self._is_ending:
                     return
+                self._done(some)
                 with self._changed:
-                    self._held = some + self._held
-                self._pause(RETRY_S)
+                    self._changed.wait_for(lambda: self._is_ending, RETRY_S)
             except Exception as error:  # whatever a driver finds wrong with a line, and a host with its application
                 logger.error("%d log lines of sub-tasks could not be kept: %.300s", len(some), error)
+                self._done([])
+            else:
+                self._done([])
 
     def _is_done(self) -> bool:
         """After waiting until there is something to write, or nothing will come any more."""
@@ -92,9 +109,11 @@ class Writer:
             self._changed.wait_for(lambda: self._held or self._is_ending)
             return not self._held
 
-    def _pause(self, seconds: float) -> None:
+    def _done(self, unwritten: list[tuple[Origin, Line]]) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._is_ending, seconds)
+            self._held = unwritten + self._held
+            self._is_writing, self._is_failing = False, bool(unwritten)
+            self._changed.notify_all()
 
     def _take(self) -> list[tuple[Origin, Line]]:
         """The first lines of one run, as many as are written at once."""
@@ -104,6 +123,7 @@ class Writer:
             taken = {id(one) for one in some}
             self._held = [one for one in self._held if id(one) not in taken]
             lost, self._lost = self._lost, 0
+            self._is_writing = True
         if lost:
             logger.error("%d log lines of sub-tasks were dropped: more came than could be written", lost)
         return some
@@ -158,6 +178,13 @@ def _begin(task_id: str, task: Any, **_: Any) -> None:
     capture = LogCapture(Lines(origin, task_id, task.name, _add), place.ears)
     capture.begin(1, output=False)
     _open[task_id] = capture, followed.set(origin.as_data())
+
+
+@signals.before_task_publish.connect(weak=False)
+def _write_first(**_: Any) -> None:
+    """A task that executes here sends another."""
+    if followed.get() is not None and _writer.pid == os.getpid():
+        _writer.hurry()
 
 
 @signals.task_postrun.connect(weak=False)

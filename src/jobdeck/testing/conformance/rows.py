@@ -34,6 +34,7 @@ def priorities(stage: Stage) -> None:
             stage.start("note", notes, queue=LINE, word=str(number), priority=priority)
             for number, priority in enumerate(PRIORITIES)
         ]
+        stage.rung_for(LINE)
         job_types.let_go(first)
         for run in (holder, *runs):
             assert_ended(stage, run, "SUCCESS")

@@ -18,6 +18,7 @@ from ...core.capability import Capability
 from ...core.run import Run
 from ...deck import Deck
 from ...errors import JobdeckError
+from ...store import rings
 from . import job_types
 from .crew import Crew
 from .job_types import Mark
@@ -30,6 +31,7 @@ GRACE_S = 1.0
 PATIENCE_S = 1.0
 WITHIN_S = 120.0
 END_S = 45.0
+QUIET_US = 2_000_000
 _EVERY_S = 0.1
 
 
@@ -148,6 +150,19 @@ class Stage:
         before = job_types.marks(path)
         time.sleep(5 * job_types.TICK_S)  # the time over which it is measured
         assert job_types.marks(path) == before, "the body goes on, though its attempt has ended"
+
+    def rung_for(self, queue: str) -> None:
+        """Return when nobody is about to ring the engine for this queue, who would keep a run to himself for a moment."""
+
+        def are_all() -> bool:
+            now_us = self.deck.office.clock.now_us()
+            with self.deck.database.read() as connection:
+                if any(rings.is_any_to_ring(connection, queue, now_us, again=again) for again in (False, True)):
+                    return False
+                due_us = rings.next_due(connection, [queue], now_us)
+            return due_us is None or due_us - now_us > QUIET_US
+
+        self.until(are_all, f"the engine was rung for {queue}")
 
     # Processes
 
