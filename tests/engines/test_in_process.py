@@ -292,9 +292,8 @@ def test_a_run_that_was_taken_away_is_asked_to_end_and_decides_nothing(
     until(lambda: site.deck.workers.list()[0].stale_writes > 0, 30)
 
 
+@pytest.mark.parametrize("site", ["postgresql"], indirect=True)
 def test_cut_connections_cost_nothing(site: Site, aside: ThreadPoolExecutor, until: Callable[..., Any]) -> None:
-    if site.deck.database.is_sqlite:
-        pytest.skip("SQLite has no connections to cut")
     run = site.start(chat, name="c", lines=1000)
     served = aside.submit(site.serve, run)
     until(lambda: site.lines(run), 30)
