@@ -1,16 +1,20 @@
-"""Writes `docs/reference/` from the code: settings, commands, REST routes, Python names, statuses, and what engines can do,
-from the verdicts of their conformance suite.
+"""Writes `docs/reference/` from the code: settings, commands, REST routes, Python names, the services of a deck, statuses, and
+what engines can do, from the verdicts of their conformance suite.
 
 `make docs` runs it; a test says when a page is out of date.
 """
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import inspect
 import json
 import re
 import sys
 import tempfile
+import textwrap
+import typing
 from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
@@ -22,15 +26,22 @@ import jobdeck
 from jobdeck import Deck, LastSuccess
 from jobdeck.cli.commands import program
 from jobdeck.config import described
+from jobdeck.contracts import Engine
 from jobdeck.core.lifecycle import TABLE, TRANSITIONS
+from jobdeck.core.ring import Ring
 from jobdeck.core.run import Reason, Status, Trigger
 from jobdeck.definitions import last_success
+from jobdeck.definitions.discovery import ENGINES
+from jobdeck.engines import within
+from jobdeck.engines.beside import Beside
+from jobdeck.services.office import Service
 from jobdeck.testing import conformance
 from jobdeck.web.application import create_app
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 VERDICTS = Path(__file__).resolve().parent / "engines.json"
 _GENERATED = "*Made from the code by `make docs`.*"
+_TOO_LONG = "(…)"
 
 
 def pages() -> dict[str, str]:
@@ -40,6 +51,7 @@ def pages() -> dict[str, str]:
         "commands.md": ("Commands", commands()),
         "rest.md": ("REST API", rest()),
         "python.md": ("Python names", python_names()),
+        "services.md": ("Services of a deck", services()),
         "statuses.md": ("Statuses", statuses()),
         "engines.md": ("Engines", engines()),
     }
@@ -53,12 +65,32 @@ def pages() -> dict[str, str]:
 
 def settings() -> Iterator[str]:
     """A table of all settings."""
-    yield "An argument of `Deck(…)` (`processes=4`) comes first, then `app.config`, then the environment."
+    yield "An argument of `Deck(…)` (`processes=4`) comes first, then `app.config`, then the environment. A span of time is a number of"
+    yield "seconds, or a number with a unit: `500ms`, `90s`, `15m`, `1h`, `2d`, `1w`."
     yield ""
     yield "| setting | default | what it is for |"
     yield "|---|---|---|"
     for name, default, about in described():
         yield f"| `{name}` | {f'`{default}`' if default and default != 'none' else '–'} | {about} |"
+    yield ""
+    yield "These are no settings; in the environment, they stand for options of [commands](commands.md). Workers of Celery and RQ know the"
+    yield "application from `JOBDECK_APP`, too."
+    yield ""
+    named = {
+        one.envvar: one for command in _all_commands(program) for one in command.params if isinstance(one.envvar, str)
+    }
+    for variable, parameter in named.items():
+        yield f"- `{variable}`: `{parameter.opts[0]}`"
+
+
+def _all_commands(command: click.Command) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None, "it is one of those listed"
+            yield from _all_commands(found)
 
 
 def commands() -> Iterator[str]:
@@ -78,7 +110,7 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     yield ""
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and record[0] != "--help":
+        if record is not None and record[1] and "--help" not in record[0]:
             yield f"- `{record[0]}`: {' '.join(record[1].split())}"
     yield ""
     if isinstance(command, click.Group):
@@ -107,6 +139,8 @@ def rest() -> Iterator[str]:
 
 def python_names() -> Iterator[str]:
     """The public names with their signatures and docstrings."""
+    yield "What `deck.jobs`, `deck.runs` and the like offer stands under [Services of a deck](services.md)."
+    yield ""
     for name in sorted(jobdeck.__all__, key=str.lower):
         yield from _documented(name, getattr(jobdeck, name))
 
@@ -121,6 +155,8 @@ def _documented(name: str, thing: Any) -> Iterator[str]:
     yield ""
     yield inspect.getdoc(thing) or ""
     yield ""
+    if dataclasses.is_dataclass(thing) and _signature(thing) == _TOO_LONG:
+        yield from (f"Its fields: {_fields(thing)}", "")
     kind = thing if inspect.isclass(thing) else type(thing) if name == "current_run" else None
     if kind is None or issubclass(kind, BaseException) or kind.__module__.startswith(("enum", "marshmallow")):
         return
@@ -133,19 +169,74 @@ def _documented(name: str, thing: Any) -> Iterator[str]:
             or inspect.isclass(function)
         ):
             continue
-        call = "" if isinstance(value, property) else _signature(function)
-        yield f"- **`{member}{call}`** {' '.join((inspect.getdoc(function) or '').split())}"
+        yield from _entry(f"{member}{'' if isinstance(value, property) else _signature(function)}", function)
     yield ""
 
 
-def _signature(thing: Any) -> str:
+def _entry(head: str, thing: Any) -> Iterator[str]:
+    """An item of a list with what a docstring says; one that has a list of its own keeps its lines."""
+    told = inspect.getdoc(thing) or ""
+    if "\n- " in told:
+        yield textwrap.indent(f"- **`{head}`** {told}", "  ").removeprefix("  ")
+    else:
+        yield f"- **`{head}`** {' '.join(told.split())}"
+
+
+def _signature(thing: Any, *, is_whole: bool = False) -> str:
+    """What it is called with; `is_whole`: however long that is, and what it gives."""
     try:
         found = inspect.signature(thing)
     except (TypeError, ValueError):
         return ""
     parameters = [one for one in found.parameters.values() if one.name not in ("self", "cls")]
-    text = str(found.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
-    return re.sub(r": '([^']*)'", r": \1", text.replace("jobdeck.", "")) if len(text) < 400 else "(…)"
+    gives = found.return_annotation if is_whole else inspect.Signature.empty
+    text = str(found.replace(parameters=parameters, return_annotation=gives))
+    text = re.sub(r"<([\w.]+): [^>]*>", r"\1", text.replace("jobdeck.", ""))
+    return re.sub(r"(:|->) '([^']*)'", r"\1 \2", text) if is_whole or len(text) < 400 else _TOO_LONG
+
+
+def services() -> Iterator[str]:
+    """The methods of every service of a deck, and the values that they take and give."""
+    yield "On the deck itself, these act as the system. `deck.acting_as(principal)` has the same for somebody: what that one may not"
+    yield "do raises `NotAllowed`, and is audited. An unknown id raises `NotFound`, a value that does not fit `InvalidInput`."
+    values: dict[type, None] = {}
+    for name, member in vars(Deck).items():
+        kind = typing.get_type_hints(member.fget)["return"] if isinstance(member, property) else None
+        if kind is None or not issubclass(kind, Service):
+            continue
+        yield from ("", f"## `deck.{name}`", "", inspect.getdoc(kind) or "", "")
+        for function in _methods(kind):
+            yield from _entry(f"{function.__name__}{_signature(function, is_whole=True)}", function)
+            for hint in typing.get_type_hints(function).values():
+                _collect(hint, values)
+    yield from ("", "## Values", "")
+    known = [getattr(jobdeck, name) for name in jobdeck.__all__]
+    for value in sorted((one for one in values if one not in known), key=lambda one: one.__name__):
+        yield from _entry(value.__name__, value)
+        yield from ("", f"  {_fields(value)}", "")
+
+
+def _fields(value: Any) -> str:
+    return ", ".join(f"`{field.name}: {field.type}`" for field in dataclasses.fields(value))
+
+
+def _methods(kind: type) -> Iterator[Callable[..., Any]]:
+    """The public ones, in the order of the code, those of the class itself first."""
+    for part in kind.__mro__:
+        for name, value in vars(part).items():
+            if inspect.isfunction(value) and not name.startswith("_"):
+                yield value
+
+
+def _collect(hint: Any, found: dict[type, None]) -> None:
+    """Add the dataclasses of jobdeck in a type, and those in their fields."""
+    origin = typing.get_origin(hint) or hint
+    for part in typing.get_args(hint):
+        _collect(part, found)
+    if inspect.isclass(origin) and dataclasses.is_dataclass(origin) and origin not in found:
+        found[origin] = None
+        for inner in typing.get_type_hints(origin).values():
+            _collect(inner, found)
 
 
 def statuses() -> Iterator[str]:
@@ -190,11 +281,52 @@ def engines() -> Iterator[str]:
     for number, told in enumerate(reasons, 1):
         yield f"{number}. {told.removeprefix('no: ')}"
     yield ""
+    yield from _own_engine()
     yield "## Proving an engine of your own: `jobdeck.testing.conformance`"
     yield ""
     yield inspect.getdoc(conformance) or ""
     yield ""
     yield from _documented("Stack", conformance.Stack)
+
+
+def _own_engine() -> Iterator[str]:
+    yield "## An engine of your own"
+    yield ""
+    yield f"A package offers it by its name in the entry point group `{ENGINES}`; then `JOBDECK_ENGINES` may name it."
+    yield ""
+    yield "```toml"
+    yield f'[project.entry-points."{ENGINES}"]'
+    yield 'pigeons = "pigeons.engine:PigeonEngine"'
+    yield "```"
+    yield ""
+    yield "`PigeonEngine(deck)` has what `jobdeck.contracts.Engine` says:"
+    yield ""
+    yield inspect.getdoc(Engine) or ""
+    yield ""
+    for name, kind, told in _attributes(Engine):
+        yield f"- **`{name}: {kind}`** {told}".rstrip()
+    for function in _methods(Engine):
+        yield from _entry(f"{function.__name__}{_signature(function, is_whole=True)}", function)
+    yield ""
+    yield f"A message carries `ring.as_data()` of a `jobdeck.core.ring.Ring`: {inspect.getdoc(Ring)}"
+    yield f"What gets the message calls `serve(Ring.of_data(data))` of `jobdeck.engines.within.server{_signature(within.server)}`, made once"
+    yield "in each worker process:"
+    yield ""
+    yield from _entry("server", within.server)
+    yield from _entry("serve", Beside.serve)
+    yield from _entry("end", Beside.end)
+    yield ""
+
+
+def _attributes(kind: type) -> Iterator[tuple[str, str, str]]:
+    """Name, type and docstring of what a class declares; docstrings of attributes are in its source alone."""
+    (declared,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(declared, ast.ClassDef), "it is the source of a class"
+    for one, following in zip(declared.body, [*declared.body[1:], None], strict=True):
+        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
+            told = following.value if isinstance(following, ast.Expr) else None
+            text = " ".join(str(told.value).split()) if isinstance(told, ast.Constant) else ""
+            yield one.target.id, ast.unparse(one.annotation), text
 
 
 def _cell(verdict: str, reasons: list[str]) -> str:
