@@ -65,5 +65,13 @@ def test_the_readmes_ten_lines_are_a_job_type() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)\s]+)\)", document.read_text())
-    inner = [target.partition("#")[0] for target in targets if "://" not in target]
-    assert [target for target in inner if target and not (document.parent / target).exists()] == []
+    inner = [target.partition("#") for target in targets if "://" not in target]
+    paths = {name: document.parent / name if name else document for name, _, _ in inner}
+    assert [name for name, path in paths.items() if not path.exists()] == []
+    assert [f"{name}#{place}" for name, _, place in inner if place and place not in anchors(paths[name])] == []
+
+
+def anchors(document: Path) -> set[str]:
+    """The headings of a document, as links name them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
