@@ -39,7 +39,7 @@ def main() -> int:
     with ExitStack() as stack:
         bench = Bench(given.rounds, given.scale, stack)
         for name in given.only:
-            text = "\n".join([bench.heading(), *PARTS[name](bench)])
+            text = "\n".join([bench.heading(name), *PARTS[name](bench)])
             print(f"{text}\n", flush=True)
             if given.write:
                 _write(name, text)
@@ -62,9 +62,11 @@ class Bench:
     def broker(self) -> redis_server.Redis:
         return self.stack.enter_context(redis_server.server())
 
-    def heading(self) -> str:
+    def heading(self, part: str) -> str:
+        rounds = "one round" if self.rounds == 1 else f"medians of {self.rounds} rounds"
+        how = "" if part in ("footprint", "schedules") else f", {rounds}"
         return (
-            f"Measured on {datetime.now(UTC):%Y-%m-%d} at scale {self.scale:g}, medians of {self.rounds} rounds: "
+            f"Measured on {datetime.now(UTC):%Y-%m-%d} at scale {self.scale:g}{how}: "
             f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}."
         )
 
