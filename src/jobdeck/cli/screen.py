@@ -11,7 +11,6 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -67,12 +66,6 @@ def told(error: Exception) -> str:
 def write_json(value: Any) -> None:
     """`value` as JSON over several lines."""
     say(json_text(value, indent=2))
-
-
-def write_json_lines(values: Iterable[Any]) -> None:
-    """One line of JSON a value."""
-    for value in values:
-        say(json_text(value))
 
 
 def json_text(value: Any, indent: int | None = None) -> str:

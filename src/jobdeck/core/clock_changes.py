@@ -16,7 +16,6 @@ from .wall_clock import DAY, offset_changes
 
 _SECOND = 1_000_000
 _DAY_US = DAY * _SECOND
-_AHEAD_DAYS = 2 * 366
 _COUNT_LIMIT = 200
 """Where counting stops: nobody reads more, and a change of a day has 86,400 seconds."""
 
@@ -41,11 +40,6 @@ def changes(zone: tzinfo, start_us: int, end_us: int) -> list[ClockChange]:
     for year in range(from_us(start_us).year, from_us(end_us).year + 1):
         found.extend(one for one in _of_year(zone, year) if start_us < one.at_us <= end_us)
     return found
-
-
-def next_change(zone: tzinfo, us: int) -> ClockChange | None:
-    """The first change after `us`; None: none within two years."""
-    return next(iter(changes(zone, us, us + _AHEAD_DAYS * _DAY_US)), None)
 
 
 def effect(recurrence: Recurrence, zone: tzinfo, change: ClockChange, anchor_us: int = 0) -> str | None:

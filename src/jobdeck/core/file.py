@@ -23,7 +23,6 @@ class RunFile:
     sha256: str
     path: str
     created_at: datetime
-    direction: str = "output"
 
 
 def check_name(name: str) -> str:

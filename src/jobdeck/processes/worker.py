@@ -42,7 +42,6 @@ logger = logging.getLogger(__name__)
 
 POLL_WITH_DOORBELL_S = 5.0
 POLL_WITHOUT_S = 0.25
-DUE_SOON_S = 60.0
 MARGIN_S = 5.0
 STOPS_EVERY_S = 0.05
 BATCHING_S = 0.001

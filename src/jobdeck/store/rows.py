@@ -142,7 +142,6 @@ def file(row: Row[Any]) -> RunFile:
     r = row._mapping
     return RunFile(
         run_id=r["run_id"],
-        direction=r["direction"],
         name=r["name"],
         media_type=r["media_type"],
         size=r["size"],
