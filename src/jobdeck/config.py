@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from .core import retention, zones
+from .core import retention, routes, zones
 from .core.engine import DATABASE, Isolation, Route
 from .core.log_entry import LEVELS
 from .core.times import parse_span, parse_timeout
@@ -22,7 +22,6 @@ from .errors import ConfigurationError
 
 PREFIX = "JOBDECK_"
 DEFAULT_QUEUE = "default"
-_EVERY = "*"
 _PASSWORD = re.compile(r"(://[^:@?]*:).*(?=@)|([?&](?:\w*password)=)[^&]*")
 
 
@@ -106,7 +105,7 @@ class Settings:
         parsed = {
             "home": Path(data["home"]),
             "job_types": (),
-            "engines": _engines(data["engines"]),
+            "engines": routes.engines(data["engines"]),
             "isolation": Isolation(data["isolation"]),
             "retention": retention.parse(data["retention"]),
         }
@@ -118,8 +117,8 @@ class Settings:
         for field in fields(self):
             if field.name != "sources":
                 value = getattr(self, field.name)
-                text = without_password(value) if field.name.endswith("_url") and value else _show(value)
-                rows.append((PREFIX + field.name.upper().removesuffix("_S"), text, self.sources[field.name]))
+                name = PREFIX + field.name.upper().removesuffix("_S")
+                rows.append((name, _show_field(field.name, value), self.sources[field.name]))
         return rows
 
 
@@ -145,7 +144,10 @@ def resolve(
             raise ConfigurationError(f"{PREFIX}{name.upper()} (from {source}): {error}") from None
     if not values["database_url"]:
         values["database_url"] = f"sqlite:///{values['home'] / 'jobdeck.db'}"
-    values["engines"] = _of_queues(values["engines"], values["queues"])
+    told, values["queues"] = values["queues"], {name: queue.title for name, queue in values["queues"].items()}
+    values["engines"] = routes.of_queues(values["engines"], told)
+    if values["engines"] and sources["engines"] == "default":
+        sources["engines"] = sources["queues"]
     return Settings(sources=sources, **values)
 
 
@@ -169,63 +171,6 @@ def _find(
 
 def _field(name: str) -> str:
     return f"{name}_s" if name in ("lease", "stop_grace", "timeout", "ring_patience") else name
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    items = value.split(",") if isinstance(value, str) else value
-    return tuple(item.strip() if isinstance(item, str) else item for item in items if item)
-
-
-def _queues(value: Any) -> Mapping[str, str]:
-    """`{"default": "Default"}`, or names separated by commas, or `name=Title` pairs → name to title."""
-    if isinstance(value, str):
-        value = {item.partition("=")[0]: item.partition("=")[2] for item in _names(value)}
-    if not isinstance(value, Mapping):
-        value = dict.fromkeys(value, "")
-    if not value:
-        raise ValueError("name at least one queue")
-    queues = {}
-    for name, told in value.items():
-        title = told.get("title", "") if isinstance(told, Mapping) else told
-        if (
-            not isinstance(name, str)
-            or not 1 <= len(name) <= 64
-            or not name.replace("-", "").replace("_", "").replace(".", "").isalnum()
-        ):
-            raise ValueError(f"{name!r} cannot name a queue: use letters, digits, '-', '_' and '.'")
-        queues[name] = title or name.replace("_", " ").replace("-", " ").capitalize()
-    return queues
-
-
-def _engines(value: Any) -> Mapping[str, Route]:
-    """`{"big": "celery:their-queue"}`, or such pairs as `big=celery` separated by commas; `celery` alone is for every queue."""
-    if isinstance(value, str):
-        pairs = [item.partition("=") for item in _names(value)]
-        value = {name if told else _EVERY: told or name for name, _, told in pairs}
-    if not isinstance(value, Mapping):
-        raise TypeError("write QUEUE=ENGINE pairs separated by commas, or one engine for every queue")
-    routes = {}
-    for name, told in value.items():
-        engine, _, theirs = str(told).strip().partition(":")
-        if not engine or not engine.replace("-", "").replace("_", "").isalnum():
-            raise ValueError(f"{told!r} is no engine; write such as 'celery', or 'celery:queue-there'")
-        if theirs and name == _EVERY:
-            raise ValueError(f"{told!r} names one queue of {engine} for every queue of jobdeck; write QUEUE={told}")
-        routes[str(name).strip()] = Route(engine=engine, queue=theirs or str(name).strip())
-    return routes
-
-
-def _of_queues(engines: Mapping[str, Route], queues: Mapping[str, str]) -> Mapping[str, Route]:
-    """Only queues that there are, and none that stays with the database."""
-    everywhere = engines.get(_EVERY)
-    routes = {} if everywhere is None else {name: Route(engine=everywhere.engine, queue=name) for name in queues}
-    for name, route in engines.items():
-        if name not in queues and name != _EVERY:
-            known = ", ".join(queues)
-            raise ConfigurationError(f"JOBDECK_ENGINES: there is no queue {name!r}; the queues are {known}.")
-        if name != _EVERY:
-            routes[name] = route
-    return {name: route for name, route in routes.items() if route.engine != DATABASE}
 
 
 def _reference(value: Any) -> str | None:
@@ -315,15 +260,20 @@ _SETTINGS: dict[str, Setting] = {
         "",
         "`sqlite:///FILE` or `postgresql://USER@HOST/DATABASE`; empty: `jobdeck.db` in the home folder.",
     ),
-    "job_types": Setting(_names, (), "Dotted names of modules or job types, separated by commas, beside entry points."),
+    "job_types": Setting(
+        routes.names, (), "Dotted names of modules or job types, separated by commas, beside entry points."
+    ),
     "queues": Setting(
-        _queues, DEFAULT_QUEUE, "Names, or `name=Title` pairs, separated by commas; the first is the default."
+        routes.queues,
+        DEFAULT_QUEUE,
+        "Names, or `name=Title` pairs, separated by commas; the first is the default. In Python also such as"
+        ' `{"exports": {"title": "Exports", "engine": "celery"}}`; what `JOBDECK_ENGINES` says goes before that.',
     ),
     "engines": Setting(
-        _engines,
+        routes.engines,
         {},
         "Which engine carries the runs of a queue to workers: `QUEUE=ENGINE` or `QUEUE=ENGINE:QUEUE-THERE` pairs separated by"
-        " commas, or one engine for every queue; `database`, `celery`, `rq` or `inline`. None: `database`.",
+        " commas, and one engine for every other queue; `database`, `celery`, `rq` or `inline`. None: `database`.",
     ),
     "celery": Setting(_reference, None, "`MODULE:NAME` of the Celery application, for queues on `celery`."),
     "redis_url": Setting(_redis_url, "redis://localhost:6379/0", "The Redis of RQ, for queues on `rq`."),
@@ -335,14 +285,14 @@ _SETTINGS: dict[str, Setting] = {
     ),
     "ring_patience": Setting(
         _seconds(0.5, 3600),
-        60,
+        "60s",
         "After how long a message to an engine counts as lost, when its run is still queued; twice as long each time.",
     ),
     "processes": Setting(_integer(1, 256), 2, "How many runs a worker executes at once."),
     "lease": Setting(
-        _seconds(1, 3600), 30, "How long a worker may be silent; it says that it lives three times as often."
+        _seconds(1, 3600), "30s", "How long a worker may be silent; it says that it lives three times as often."
     ),
-    "stop_grace": Setting(_seconds(0, 3600), 10, "How long running work may take to end when it is stopped."),
+    "stop_grace": Setting(_seconds(0, 3600), "10s", "How long running work may take to end when it is stopped."),
     "timeout": Setting(
         parse_timeout, None, "How long a run may take when neither run, job nor type says so; -1: for ever."
     ),
@@ -365,6 +315,14 @@ _SETTINGS: dict[str, Setting] = {
         _base_url, None, "The address that people use, such as `https://repository.example`, for links and cookies."
     ),
 }
+
+
+def _show_field(name: str, value: Any) -> str:
+    if name.endswith("_url") and value:
+        return without_password(value)
+    if name.endswith("_s") and value is not None:
+        return "-1" if value < 0 else f"{value:.12g}s"
+    return _show(value)
 
 
 def _show(value: Any) -> str:
