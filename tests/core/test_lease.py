@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobdeck.core.lease import Beat, Watch
+from jobdeck.core.lease import Beat, Watch, silence_s
 
 LEASE = 10.0
 looks = st.lists(
@@ -91,3 +91,10 @@ def test_only_what_was_the_same_at_every_look_of_a_whole_lease_is_silent(
             if now - since >= LEASE:
                 expected.add(one)
         assert set(watch.observe(sorted(beats), now)) == expected
+
+
+@given(st.floats(1, 3600))
+def test_a_worker_ends_its_work_before_its_lease_is_over(lease_s: float) -> None:
+    """It is heard of three times in a lease, and a word that comes late must not end anything."""
+    assert lease_s / 3 < silence_s(lease_s) < lease_s
+    assert lease_s - silence_s(lease_s) <= 5.0

@@ -71,6 +71,9 @@ def test_an_outage_shorter_than_the_lease_leaves_running_work_alone(
     assert sorted(map(int, numbers.read_text().split())) == list(range(MANY))
     ended = place.deck.runs.list(RunFilter(type="note", statuses=("SUCCESS",)), Page(size=1))
     assert ended.total == MANY
+    for number in range(2):
+        said = place.said(number)
+        assert said.count("nothing is lost meanwhile.") == said.count("the database serves again, after") >= 1
 
 
 def test_a_longer_one_ends_the_work_and_it_is_tried_again(

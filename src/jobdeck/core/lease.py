@@ -7,8 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_MARGIN_S = 5.0
 Beat = tuple[str, str, int, int]
 """(run, owner, fence, heartbeat number)"""
+
+
+def silence_s(lease_s: float) -> float:
+    """After how many seconds without a word from the database a worker ends its work by itself: before anybody may take it
+    for lost, as whoever takes a run must find nobody at it.
+    """
+    return lease_s - min(_MARGIN_S, lease_s / 6)
 
 
 class Watch:

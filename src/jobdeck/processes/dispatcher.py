@@ -23,6 +23,7 @@ from ..services.workers import DISPATCHER_SILENCE_S
 from ..store import dispatchers, doorbell
 from .care import Care
 from .introduction import introduce
+from .outage import Outage
 from .signals import Signals
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Dispatcher:
         self._has_rung = False
         self._told: Mapping[str, str] = {}
         self._alive_at = self._adopt_at = 0.0
-        self._outage_since: float | None = None
+        self._outage = Outage()
 
     def run(self) -> int:
         """The loop; the process's exit code. ConfigurationError when an engine can never be rung as it is set up, StoreError
@@ -107,13 +108,9 @@ class Dispatcher:
             wait_s = self._rest(done)
         except StoreError as error:
             self._care.start_over()
-            if self._outage_since is None:
-                self._outage_since = time.monotonic()
-                logger.error("%s", error)
+            self._outage.note(str(error), time.monotonic())
             return RETRY_S
-        if self._outage_since is not None:
-            logger.info("the database serves again, after %.0f s", time.monotonic() - self._outage_since)
-            self._outage_since = None
+        self._outage.end(time.monotonic())
         return 0.0 if has_found else wait_s
 
     def _look_around(self, now: float, done: Dispatched) -> bool:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..config import Settings
+from ..core.lease import silence_s
 from ..core.outcome import Outcome
 from ..core.ring import Ring
 from ..core.worker import WorkerInfo
@@ -45,7 +46,6 @@ TELL_BEGUN_AFTER_S = 0.1
 LISTEN_AFTER_S = 0.5
 LISTEN_FOR_S = 5.0
 STOPS_EVERY_S = 0.05
-MARGIN_S = 5.0
 OUTAGE_S = 0.5
 
 
@@ -89,8 +89,7 @@ class Keeper:
         self._is_ending = self._has_ended = False
         self._stale_writes = 0
         self._beat_s = settings.lease_s / 3
-        margin = min(MARGIN_S, settings.lease_s / 6)
-        self._silence_s = math.inf if database.is_sqlite else settings.lease_s - margin
+        self._silence_s = math.inf if database.is_sqlite else silence_s(settings.lease_s)
         self._heard_from = time.monotonic()
         self._beat_at = self._heard_from + self._beat_s
         self._active_until = 0.0

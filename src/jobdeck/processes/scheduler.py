@@ -28,6 +28,7 @@ from ..services.overdue import Watch
 from ..services.workers import SCHEDULER_SILENCE_S
 from ..store import schedulers
 from .identity import host_name
+from .outage import Outage
 from .signals import Signals
 from .time_limit import TimeLimit
 
@@ -71,7 +72,7 @@ class Scheduler:
             seen_at=from_us(now),
         )  # fmt: skip
         self._alive_at = self._watch_at = 0.0
-        self._outage_since: float | None = None
+        self._outage = Outage()
         self._offset_s = self._clock_offset()
 
     def run(self, signals: Signals) -> int:
@@ -112,13 +113,9 @@ class Scheduler:
             self._look_around(time.monotonic())
             due = self._firing.next_due()
         except StoreError as error:
-            if self._outage_since is None:
-                self._outage_since = time.monotonic()
-                logger.error("%s", error)
+            self._outage.note(str(error), time.monotonic())
             return RETRY_S
-        if self._outage_since is not None:
-            logger.info("the database serves again, after %.0f s", time.monotonic() - self._outage_since)
-            self._outage_since = None
+        self._outage.end(time.monotonic())
         if fired.is_behind:
             return 0.0
         left_s = LOOK_S if due is None else (due - self._office.clock.now_us()) / 1_000_000

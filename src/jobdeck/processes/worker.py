@@ -18,6 +18,7 @@ from typing import Any
 
 from ..config import Settings
 from ..core.engine import DATABASE
+from ..core.lease import silence_s
 from ..errors import StoreError
 from ..services.claims import Claims, Exchange
 from ..services.followups import UNPREPARED, preparation
@@ -30,6 +31,7 @@ from . import identity
 from .care import Care
 from .introduction import introduce
 from .ledger import Ledger
+from .outage import Outage
 from .pages import make_folder, remove_folder
 from .pool import Pool
 from .salvage import salvage, unknown_to
@@ -42,7 +44,6 @@ logger = logging.getLogger(__name__)
 
 POLL_WITH_DOORBELL_S = 5.0
 POLL_WITHOUT_S = 0.25
-MARGIN_S = 5.0
 STOPS_EVERY_S = 0.05
 BATCHING_S = 0.001
 BUSY_S = 0.01
@@ -93,8 +94,7 @@ class Worker:
         self._care = Care(settings, database, self._info, types)
         self._beat_s = settings.lease_s / 3
         # On one host a silent worker is killed before anybody takes its runs; elsewhere it has to stop by itself, before.
-        margin = min(MARGIN_S, settings.lease_s / 6)
-        self._silence_s = math.inf if database.is_sqlite else settings.lease_s - margin
+        self._silence_s = math.inf if database.is_sqlite else silence_s(settings.lease_s)
         self._heard_from = time.monotonic()
         self._dropped: set[Key] = set()
         self._stale_writes = 0
@@ -105,7 +105,7 @@ class Worker:
         self._unsure = False
         self._poll_at = self._beat_at = self._stops_at = self._look_at = 0.0
         self._heard_at = self._exchange_after = 0.0
-        self._outage_since: float | None = None
+        self._outage = Outage()
         self._retry_at = 0.0
 
     def work(self, *, burst: bool = False) -> int:
@@ -130,7 +130,7 @@ class Worker:
             return False
         if not (self._heeded or self._pool.is_broken or (self._burst and not self._hungry)):
             return False
-        if self._outage_since is not None and now - self._outage_since > OUTAGE_AT_END_S:
+        if self._outage.length_s(now) > OUTAGE_AT_END_S:
             return True
         return not self._ledger.report and not self._unsure
 
@@ -175,7 +175,7 @@ class Worker:
         self._heard_at = time.monotonic()
 
     def _due_at(self) -> float:
-        if self._outage_since is not None:
+        if self._outage.is_on:
             return min(self._retry_at, self._look_at)
         due = [self._beat_at, self._look_at, self._care.due_at, max(self._ledger.due_at, self._exchange_after)]
         if self._tokens is not None:
@@ -193,7 +193,7 @@ class Worker:
         self._heed_signals()
         identity.reap_strangers(self._pool.pids)
         self._look_at = self._pool.look(now)
-        if self._outage_since is not None and now < self._retry_at:
+        if self._outage.is_on and now < self._retry_at:
             return
         try:
             self._keep_time(now)
@@ -201,9 +201,11 @@ class Worker:
             if self._tokens is not None:
                 self._tokens.tend(self._known(), now, is_ending=self._heeded > 0)
         except StoreError as error:
-            self._note_outage(now, error)
+            self._care.start_over()
+            self._outage.note(f"{error} The worker goes on trying; nothing is lost meanwhile.", now)
+            self._retry_at = now + OUTAGE_S
         else:
-            self._outage_since = None
+            self._outage.end(now)
 
     def _keep_time(self, now: float) -> None:
         if now >= self._poll_at:
@@ -312,13 +314,6 @@ class Worker:
         report = self._ledger.report
         claims = [*self._pool.claims, *report.released, *(claim for claim, _ in report.ended)]
         return {(claim.id, claim.fence) for claim in claims}
-
-    def _note_outage(self, now: float, error: StoreError) -> None:
-        self._care.start_over()
-        if self._outage_since is None:
-            self._outage_since = now
-            logger.error("%s The worker goes on trying; nothing is lost meanwhile.", error)
-        self._retry_at = now + OUTAGE_S
 
     def _beat(self, now: float) -> None:
         """Say that this worker lives and holds what it holds; learn of stop requests that nobody rang for."""
