@@ -79,6 +79,10 @@ class Engine(Protocol):
         """How many messages wait in a queue of jobdeck's there; None when the engine cannot tell. EngineError."""
         ...
 
+    def command(self, queue: str) -> str | None:
+        """The shell command that starts a worker of a queue of jobdeck's, without passwords; None when no command does."""
+        ...
+
     def problems(self) -> list[str]:
         """What keeps it from working, each a sentence that says what would be right: asked by `jobdeck check` and at start."""
         ...

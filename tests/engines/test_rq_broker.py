@@ -129,7 +129,7 @@ def test_a_worker_that_expects_pickle_is_named(ringing: RQEngine, redis_server: 
         assert 0 < (client.zscore(queue.failed_job_registry.key, kept) or 0) - time.time() <= 3600
         assert Job.fetch(kept, connection=client, serializer=JSONSerializer).func_name == EXECUTE
     (problem,) = ringing.problems()
-    assert "expects pickle" in problem and "rq worker --serializer rq.serializers.JSONSerializer default" in problem
+    assert "expects pickle" in problem and f"start it with `{ringing.command('default')}`." in problem
 
 
 def test_without_isolation_it_says_what_it_cannot(tmp_path: Path, redis_url: str) -> None:

@@ -183,10 +183,11 @@ def test_an_engine_that_is_set_up_wrongly_is_refused(place: Place) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["default"], "The queue default is on the engine post; it is served by the workers of post."),
+        (["default"], "The queue default is on the engine post; it is served by `deliver default`."),
         (
             [],
-            "Every queue is on another engine by JOBDECK_ENGINES, so that this worker has none: those on post are served",
+            "Every queue is on another engine by JOBDECK_ENGINES, so that this worker has none: those on post are served by"
+            " `deliver default`.",
         ),
         (["--engine", "rq"], "No queue is on the engine rq; JOBDECK_ENGINES says which are."),
     ],
@@ -196,6 +197,7 @@ def test_a_worker_of_the_database_refuses_queues_on_engines(tmp_path: Path, word
     process = place.process("worker", *words)
     assert process.wait(60) == 1
     assert says in place.said()
+    assert place.deck.queues.get("default").carrier.command == "deliver default"
     place.close()
 
 

@@ -46,6 +46,9 @@ class Mailbox:
     def depth(self, queue: str) -> int | None:
         return sum(letter.queue == queue for letter in self.letters) if self.tells else None
 
+    def command(self, queue: str) -> str | None:
+        return None
+
     def problems(self) -> list[str]:
         return []
 

@@ -71,6 +71,9 @@ class Post:
             raise EngineError("The post office is closed.")
         return self.told_depth
 
+    def command(self, queue: str) -> str | None:
+        return None
+
     def problems(self) -> list[str]:
         return []
 

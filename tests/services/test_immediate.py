@@ -44,6 +44,9 @@ class AtOnce:
     def depth(self, queue: str) -> int | None:
         return 0
 
+    def command(self, queue: str) -> str | None:
+        return None
+
     def problems(self) -> list[str]:
         return []
 

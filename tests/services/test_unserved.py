@@ -240,6 +240,10 @@ def test_an_engine_that_cannot_be_loaded_is_a_problem_and_no_crash(tmp_path: Pat
     assert queue.problem is not None and "there is no engine 'kafka'" in queue.problem
     assert (queue.carrier.isolation, queue.cannot) == (None, {})
     assert site.alerts["big"].code == "no_dispatcher"
+    site.clock.pass_s(10)
+    assert site.alerts["big"].message.endswith(
+        "No live worker of kafka serves the queue big; start the workers of kafka."
+    )
     site.deck.close()
 
 

@@ -73,7 +73,9 @@ def _attention(found: Sequence[Queue], alerts: Sequence[Alert]) -> None:
             screen.say(f"- {engine}, {capability}: {screen.line(reason)}")
     for one in found:
         if one.is_idle_alone:
-            screen.say(f"Nobody serves the queue {one.name} at the moment; `{screen.line(one.command or '')}` would.")
+            screen.say(
+                f"Nobody serves the queue {one.name} at the moment; `{screen.line(one.carrier.command or '')}` would."
+            )
 
 
 @queues.command()

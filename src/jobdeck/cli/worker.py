@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from ..core.queue import Carrier
 from ..web.server_log import log_to_stderr
 from .session import Session, pass_session
 
@@ -35,13 +37,18 @@ def worker(
 ) -> int:
     """Start a worker, for all queues or the named ones: the first named one is served before the next.
 
-    Queues that JOBDECK_ENGINES gives to another engine are served by that engine's own workers. The tables must be up to date. Ctrl-C or SIGTERM lets running work finish for JOBDECK_STOP_GRACE.
+    Queues that JOBDECK_ENGINES gives to another engine are served by that engine's own workers. The tables must be up to
+    date. Ctrl-C or SIGTERM lets running work finish for JOBDECK_STOP_GRACE.
     """
     from ..processes.run_worker import run_worker  # late: `--help` does without the database
+
+    def carriers() -> Mapping[str, Carrier]:
+        return session.deck.queues.carriers()
 
     log_to_stderr()
     return run_worker(
         session.reference,
+        carriers,
         queues=queues,
         processes=processes,
         fair=fair,

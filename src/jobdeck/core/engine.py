@@ -8,18 +8,6 @@ from enum import StrEnum
 DATABASE = "database"
 """The engine of queues that name none: our own workers look into the database."""
 
-_SERVED_BY = {
-    DATABASE: "`jobdeck worker`",
-    "celery": "`celery -A APP worker -I jobdeck.engines.celery`",
-    "rq": "`rq worker --serializer rq.serializers.JSONSerializer`",
-    "inline": "whoever enqueues",
-}
-
-
-def served_by(engine: str) -> str:
-    """What an operator starts so that the queues on an engine are served."""
-    return _SERVED_BY.get(engine, f"the workers of {engine}")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:

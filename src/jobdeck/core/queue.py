@@ -23,13 +23,14 @@ class Carrier:
     """What carries the runs of a queue to workers. `queue` is its name there, None on the database.
 
     `isolation` says where runs execute; None when that is not known, as the engine cannot be loaded. `is_immediate`: in the
-    process of whoever queues them.
+    process of whoever queues them. `command` starts a worker of the queue; None when no command does, or none is known.
     """
 
     engine: str = DATABASE
     queue: str | None = None
     isolation: Isolation | None = Isolation.PROCESS
     is_immediate: bool = False
+    command: str | None = None
 
     @property
     def is_rung(self) -> bool:
@@ -40,6 +41,13 @@ class Carrier:
     def is_cooperative(self) -> bool:
         """Whether a run can be asked to end there, and not be made to."""
         return self.isolation is Isolation.NONE
+
+    @property
+    def served_by(self) -> str:
+        """Who serves the queue, within a sentence for operators."""
+        if self.is_immediate:
+            return "whoever enqueues"
+        return f"the workers of {self.engine}" if self.command is None else f"`{self.command}`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +67,8 @@ class Alert:
 class Queue:
     """`queued` and `running` are counted to 10,000. `limit` is how many of its runs may be at work at once; None = any.
 
-    `processes` are the slots of the live workers that serve it, `command` starts one, where a command does. `depth` is how many messages wait at its
-    engine, as far as that tells; `oldest_at` since when the run waits that has waited longest of those that may begin.
+    `processes` are the slots of the live workers that serve it. `depth` is how many messages wait at its engine, as far as
+    that tells; `oldest_at` since when the run waits that has waited longest of those that may begin.
     `cannot` are capabilities that its engine lacks, each with the reason; `problem` is what keeps the engine from working.
     """
 
@@ -73,7 +81,6 @@ class Queue:
     depth: int | None = None
     workers: int
     processes: int
-    command: str | None
     limit: int | None = None
     pause: Pause | None = None
     cannot: Mapping[str, str] = field(default_factory=dict)
@@ -82,5 +89,5 @@ class Queue:
 
     @property
     def is_idle_alone(self) -> bool:
-        """Whether nobody serves it, which matters to no run yet, and `command` would change."""
-        return not self.workers and self.command is not None and self.alert is None
+        """Whether nobody serves it, which matters to no run yet, and a command would change."""
+        return not self.workers and self.carrier.command is not None and self.alert is None

@@ -77,6 +77,11 @@ class CeleryEngine:
         theirs = self._settings.engines[queue].queue
         return self._on_wire(lambda wire: wire.depth(theirs))
 
+    def command(self, queue: str) -> str:
+        """A worker of the application that takes this queue alone."""
+        theirs = self._settings.engines[queue].queue
+        return f"celery -A {self._settings.celery or 'MODULE:NAME'} worker -Q {theirs} -I jobdeck.engines.celery"
+
     def problems(self) -> list[str]:
         """What is wrong with the application's settings for this, or with the way to its broker."""
         try:

@@ -65,6 +65,9 @@ class InlineEngine:
         """Nothing ever waits here."""
         return 0
 
+    def command(self, queue: str) -> None:
+        """Nothing is to be started."""
+
     def problems(self) -> list[str]:
         """Nothing can be missing."""
         return []

@@ -24,6 +24,7 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
 
+from ..config import without_password
 from ..core.capability import Capability
 from ..core.engine import Isolation
 from ..core.ring import Ring
@@ -73,6 +74,10 @@ class RQEngine:
         """How many rings wait in Redis; those that an RQ worker has taken are not among them. EngineError."""
         with self._plain_errors():
             return int(self._redis.llen(self._queue(self._theirs(queue)).key))
+
+    def command(self, queue: str) -> str:
+        """A worker that takes this queue alone, with the application loaded before it forks."""
+        return self._command(self._theirs(queue))
 
     def problems(self) -> list[str]:
         """What is wrong with Redis, or with the RQ workers that took our rings."""
@@ -126,6 +131,10 @@ class RQEngine:
     def _queue(self, name: str) -> Queue:
         return Queue(name, connection=self._redis, serializer=JSONSerializer)
 
+    def _command(self, theirs: str) -> str:
+        url = without_password(self._settings.redis_url)
+        return f"rq worker --url {url} --serializer {_SERIALIZER} -c jobdeck.engines.rq_loaded {theirs}"
+
     def _failure(self, name: str) -> str | None:
         """What RQ says about the newest of our rings that its workers could not carry out."""
         queue = self._queue(name)
@@ -141,7 +150,7 @@ class RQEngine:
         if "DeserializationError" in said[-1]:
             return (
                 f"An RQ worker of the queue {name} cannot read jobdeck's messages, as it expects pickle;"
-                f" start it with `rq worker --serializer {_SERIALIZER} {name}`."
+                f" start it with `{self._command(name)}`."
             )
         return f"An RQ worker of the queue {name} failed with a message of jobdeck's: {said[-1][:_SHOWN_LIMIT]}"
 

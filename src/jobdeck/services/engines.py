@@ -44,7 +44,7 @@ def _engines(office: Office) -> tuple[Mapping[str, Engine], str | None]:
 def _carrier(settings: Settings, queue: str, engines: Mapping[str, Engine]) -> Carrier:
     route = settings.engines.get(queue)
     if route is None:
-        return Carrier()
+        return Carrier(command=f"jobdeck worker {queue}")
     engine = engines.get(route.engine)
     if engine is None:
         return Carrier(engine=route.engine, queue=route.queue, isolation=None)
@@ -53,4 +53,5 @@ def _carrier(settings: Settings, queue: str, engines: Mapping[str, Engine]) -> C
         queue=route.queue,
         isolation=Isolation.NONE if engine.is_immediate else settings.isolation,
         is_immediate=engine.is_immediate,
+        command=engine.command(queue),
     )

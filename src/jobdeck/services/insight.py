@@ -68,10 +68,7 @@ class Insight(Service):
                         told[key] = self._in_words(connection, code, run)
                     found[run.id] = (*found.get(run.id, ()), told[key])
         who, carriers = staff(self._office, self._tenant), engines.carriers(self._office)
-        missing = {
-            queue: gaps(self._office.settings, queue, carriers.get(queue, Carrier()), who)
-            for queue in {run.queue for run in queued}
-        }
+        missing = {queue: gaps(queue, carriers.get(queue, Carrier()), who) for queue in {run.queue for run in queued}}
         for run in queued:
             engine = carriers.get(run.queue, Carrier()).engine
             of_queue = _of_queue(run, missing[run.queue], self._now_us())

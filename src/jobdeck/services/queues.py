@@ -40,10 +40,9 @@ class Queues(Service):
                 running=running.get(name, 0), oldest_at=None if oldest_us is None else from_us(oldest_us),
                 depth=who.depth(name) if carrier.is_rung else None, workers=len(serving),
                 processes=sum(worker.processes for worker in serving),
-                command=unserved.command_for(settings, name, carrier), limit=limits.get(name),
-                pause=pause_of(paused.get(name)), cannot=engines.cannot(self._office, carrier.engine),
+                limit=limits.get(name), pause=pause_of(paused.get(name)), cannot=engines.cannot(self._office, carrier.engine),
                 problem=trouble if carrier.isolation is None else who.problem(carrier.engine),
-                alert=unserved.alert(settings, name, carrier, who, oldest_us, now_us),
+                alert=unserved.alert(name, carrier, who, oldest_us, now_us),
             ))  # fmt: skip
         return found
 
@@ -59,7 +58,7 @@ class Queues(Service):
             return []
         carriers, who = engines.carriers(self._office), staff(self._office, self._tenant)
         found = [
-            unserved.alert(self._office.settings, name, carriers.get(name, Carrier()), who, since_us, now_us)
+            unserved.alert(name, carriers.get(name, Carrier()), who, since_us, now_us)
             for name, since_us in waiting.items()
         ]
         return sorted((one for one in found if one is not None), key=lambda one: one.since)

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..config import Settings, without_password
-from ..core.engine import DATABASE, served_by
+from ..core.engine import DATABASE
 from ..core.queue import Alert, Carrier
 from ..core.times import from_us, iso
 from ..core.worker import DispatcherInfo, WorkerInfo
@@ -95,16 +94,16 @@ def staff(office: Office, tenant: str) -> Staff:
     return Staff(workers=live, dispatchers=ringing, left=left, busy=busy)
 
 
-def gaps(settings: Settings, queue: str, carrier: Carrier, who: Staff) -> list[Gap]:
+def gaps(queue: str, carrier: Carrier, who: Staff) -> list[Gap]:
     """What is missing for a queue; nothing when somebody serves it."""
     found = []
-    command, depth = command_for(settings, queue, carrier), who.depth(queue)
+    command, depth = carrier.command, who.depth(queue)
     if carrier.is_rung:
         found += _of_dispatchers(carrier.engine, who)
     if not who.serving(queue, carrier.engine):
         grace_us = GRACE_US if not carrier.is_rung else GUESS_US if depth == 0 else ENGINE_GRACE_US
         found.append(Gap(
-            code="no_worker", message=_without_worker(queue, carrier, who, command), command=command,
+            code="no_worker", message=_without_worker(queue, carrier, who), command=command,
             since_us=who.left.get((carrier.engine, queue), 0), grace_us=grace_us,
         ))  # fmt: skip
     elif carrier.is_rung and depth and who.free(queue, carrier.engine):
@@ -114,13 +113,11 @@ def gaps(settings: Settings, queue: str, carrier: Carrier, who: Staff) -> list[G
     return found
 
 
-def alert(
-    settings: Settings, queue: str, carrier: Carrier, who: Staff, oldest_us: int | None, now_us: int
-) -> Alert | None:
+def alert(queue: str, carrier: Carrier, who: Staff, oldest_us: int | None, now_us: int) -> Alert | None:
     """What to tell of a queue whose oldest run that may begin waits since `oldest_us`; None while somebody serves it."""
     if oldest_us is None:
         return None
-    missing = [gap for gap in gaps(settings, queue, carrier, who) if gap.counts(oldest_us, now_us)]
+    missing = [gap for gap in gaps(queue, carrier, who) if gap.counts(oldest_us, now_us)]
     if not missing:
         return None
     since_us = max(oldest_us, missing[0].since_us)
@@ -131,19 +128,6 @@ def alert(
     )  # fmt: skip
 
 
-def command_for(settings: Settings, queue: str, carrier: Carrier) -> str | None:
-    """What starts a worker for a queue; None when no command does, as for an engine that others made."""
-    if queue not in settings.queues:
-        return None
-    commands = {
-        DATABASE: f"jobdeck worker {queue}",
-        "celery": f"celery -A {settings.celery or 'MODULE:NAME'} worker -Q {carrier.queue} -I jobdeck.engines.celery",
-        "rq": f"rq worker --url {without_password(settings.redis_url)} --serializer rq.serializers.JSONSerializer"
-        f" -c jobdeck.engines.rq_loaded {carrier.queue}",
-    }
-    return commands.get(carrier.engine)
-
-
 def _of_dispatchers(engine: str, who: Staff) -> list[Gap]:
     if not who.ringing(engine):
         told = f"No dispatcher is alive that tells {engine} of runs; start one with `jobdeck dispatcher`."
@@ -152,13 +136,13 @@ def _of_dispatchers(engine: str, who: Staff) -> list[Gap]:
     return [Gap(code="engine", message=f"The dispatcher cannot reach {engine}: {problem}")] if problem else []
 
 
-def _without_worker(queue: str, carrier: Carrier, who: Staff, command: str | None) -> str:
+def _without_worker(queue: str, carrier: Carrier, who: Staff) -> str:
     if carrier.is_immediate:
         return f"Its runs are executed by the process that queues them ({carrier.engine}), and that has not done so."
-    if command is None and carrier.engine == DATABASE:
+    if carrier.command is None and carrier.engine == DATABASE:
         return f"No live worker serves the queue {queue}, which is not in JOBDECK_QUEUES any more; add it there."
     if carrier.engine == DATABASE and not who.workers:
         return "No worker is alive; start one with `jobdeck worker`."
     kind = "worker" if carrier.engine == DATABASE else f"worker of {carrier.engine}"
-    what = f"start one with `{command}`" if command else f"start {served_by(carrier.engine)}"
+    what = f"start {carrier.served_by}" if carrier.command is None else f"start one with {carrier.served_by}"
     return f"No live {kind} serves the queue {queue}; {what}."

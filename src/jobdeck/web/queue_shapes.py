@@ -36,7 +36,7 @@ def queue(value: Queue, links: Links, now: datetime) -> dict[str, Any]:
         "cannot": dict(value.cannot),
         "problem": value.problem,
         "alert": None if value.alert is None else alert(value.alert),
-        "command": value.command,
+        "command": value.carrier.command,
         "links": {
             "self": here,
             "pause": f"{here}/actions/pause",

@@ -32,6 +32,9 @@ class Post:
         self._look()
         return None
 
+    def command(self, queue: str) -> str | None:
+        return f"deliver {queue}"
+
     def problems(self) -> list[str]:
         try:
             self._look()
