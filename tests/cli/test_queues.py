@@ -14,7 +14,7 @@ def test_queues(ready: Any) -> None:
     assert ready("queues", "pause", "default", "--reason", "Disk is full").out == "The queue default is paused.\n"
     assert ready("queues", "limit", "default", "3").out == "The queue default takes 3 at once.\n"
     head, row, hint = ready("queues", "list").out.splitlines()
-    columns = ["Name", "Title", "Engine", "Queued", "Oldest", "Running", "Workers", "Processes", "Limit", "Paused"]
+    columns = ["Name", "Title", "Engine", "Queued", "Oldest", "Running", "Workers", "Slots", "Limit", "Paused"]
     assert head.split() == columns
     assert row.split()[:9] == ["default", "Default", "database", "1", "–", "0", "0", "0", "3"]
     assert row.endswith(": Disk is full")

@@ -154,7 +154,7 @@ def test_queues_say_what_carries_them_and_what_it_cannot_do(sites: Callable[...,
     page = site.page("/queues")
     assert "Big exports big rq bulk 3 messages there 0 1 2" in page
     assert "Nobody serves Default at the moment; jobdeck worker default would." in page
-    assert "Carries Big exports. Runs execute inside its worker’s own process." in page and "Force-stop" in page
+    assert "Carries Big exports. Runs execute inside the rq worker’s own process." in page and "Force-stop" in page
     assert "geheim" not in page and "geheim" not in json.dumps(big)
     assert "It can do all that jobdeck does." in sites("process").page("/queues")
 

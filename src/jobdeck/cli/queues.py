@@ -34,7 +34,7 @@ def show_list(session: Session, as_json: bool) -> None:
         return
     columns = [Column("Name", whole=True), Column("Title"), Column("Engine", whole=True), Column("Queued", right=True),
                Column("Oldest", right=True), Column("Running", right=True), Column("Workers", right=True),
-               Column("Processes", right=True), Column("Limit", right=True), Column("Paused")]  # fmt: skip
+               Column("Slots", right=True), Column("Limit", right=True), Column("Paused")]  # fmt: skip
     rows = (
         (one.name, one.title, _engine(one), f"{one.queued:,}", _age(one, now), f"{one.running:,}", one.workers,
          one.processes, one.limit, tables.paused(one.pause))

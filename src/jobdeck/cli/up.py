@@ -129,7 +129,9 @@ def _announce(address: str, settings: Settings) -> None:
 
 
 class _Preparation:
-    """A `prepare` process: it tells the settings and whether an engine has to be rung, waits until the home folder is held, and then does its work."""
+    """A `prepare` process: it tells the settings and whether an engine has to be rung, waits until the home folder is held,
+    and then does its work.
+    """
 
     def __init__(self, reference: str | None) -> None:
         from ..processes.identity import die_with_parent  # late, as above

@@ -19,8 +19,8 @@ class Job:
     when given, are handed to the task as they are, instead of what the type would build.
 
     `run_limit` is how many of its runs may be at work at once. When a run of `after_job_id` has ended as `after_need` says
-    ("success" or "end"), a run of this job starts. `last_runs` maps a lower-case status name to the newest run in it; a status without a run is missing.
-    `schedules` are its schedules, oldest first; only the service of jobs reads them.
+    ("success" or "end"), a run of this job starts. `last_runs` maps a lower-case status name to the newest run in it; a
+    status without a run is missing. `schedules` are its schedules, oldest first; only the service of jobs reads them.
     """
 
     id: str | None

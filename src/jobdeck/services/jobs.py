@@ -19,7 +19,8 @@ from .job_schedule import JobSchedule, Wish
 
 _CHAIN_LIMIT = 1000
 _FIELDS = ("title", "type", "arguments", "custom_arguments", "description", "queue", "active", "timeout",
-           "priority", "max_attempts", "limit", "limit_policy", "after_job", "after_need", "schedule", "notification_emails", "notification_statuses")  # fmt: skip
+           "priority", "max_attempts", "limit", "limit_policy", "after_job", "after_need", "schedule",
+           "notification_emails", "notification_statuses")  # fmt: skip
 
 
 class Jobs(JobSchedule):

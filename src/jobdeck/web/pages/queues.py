@@ -63,7 +63,6 @@ def _engines(queues: Sequence[Queue]) -> list[dict[str, Any]]:
     for queue in queues:
         carrier = queue.carrier
         if carrier.engine != DATABASE:
-            told: dict[str, Any] = {"name": carrier.engine, "titles": [], "isolation": carrier.isolation, "cannot": queue.cannot,
-                    "is_immediate": carrier.is_immediate, "problem": queue.problem}  # fmt: skip
+            told: dict[str, Any] = {"carrier": carrier, "titles": [], "cannot": queue.cannot, "problem": queue.problem}
             found.setdefault(carrier.engine, told)["titles"].append(queue.title)
     return list(found.values())
