@@ -262,3 +262,19 @@ def test_where_runs_of_a_queue_execute(tmp_path: Path, engines: str, isolation: 
     assert queue.carrier.isolation == expected
     assert bool(queue.cannot) == (expected == "none")
     site.deck.close()
+
+
+@pytest.mark.parametrize(
+    ("engines", "command"),
+    [
+        ("", "jobdeck worker big"),
+        ("big=celery:bulk", "celery -A site.tasks:app worker -Q bulk -I jobdeck.engines.celery"),
+        ("big=inline", None),
+        ("big=kafka", None),
+    ],
+)
+def test_what_starts_a_worker_of_a_queue(tmp_path: Path, engines: str, command: str | None) -> None:
+    site = make(tmp_path, f"sqlite:///{tmp_path / 'jobdeck.db'}", engines=engines, celery="site.tasks:app")
+    queue = site.deck.queues.get("big")
+    assert (queue.carrier.command, queue.is_idle_alone) == (command, command is not None)
+    site.deck.close()
