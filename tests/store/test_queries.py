@@ -180,7 +180,7 @@ RINGING: dict[str, Callable[[Any], Any]] = {
     "whether anything is": lambda c: rings.is_any_to_ring(c, "default", 10**15, again=False),
     "whether anything is lost": lambda c: rings.is_any_to_ring(c, "default", 10**15, again=True),
     "what was rung for": lambda c: rings.count_rung(c, "default", 1000),
-    "who has lost a ring": lambda c: rings.rung_for(c, "default", 3, ["a", "b"]),
+    "who has lost a ring": lambda c: rings.rung_for(c, "default", 3, ["a", "b"], 10**15),
 }
 """What a dispatcher asks at every turn, or a worker of every delivery."""
 

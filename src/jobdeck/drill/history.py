@@ -149,10 +149,14 @@ def _lost(evidence: Evidence) -> Iterator[str]:
             yield f"run {run_id} was accepted and is {'gone' if row is None else row.status}"
 
 
+_WHERE_IT_IS = ("owner", "available_at", "parked", "rings", "ring_at")
+
+
 def _stuck(evidence: Evidence) -> Iterator[str]:
     for row in evidence.rows.runs:
         if not _is_final(row.status):
-            yield f"run {row.id} ({row.type}) is {row.status} with attempt {row.attempt} of {row.max_attempts}"
+            place = ", ".join(f"{name} {getattr(row, name)}" for name in _WHERE_IT_IS)
+            yield f"run {row.id} ({row.type}) is {row.status} with attempt {row.attempt} of {row.max_attempts}; {place}"
 
 
 def _illegal_transitions(evidence: Evidence) -> Iterator[str]:

@@ -111,7 +111,7 @@ class Dispatcher:
             self._outage.note(str(error), time.monotonic())
             return RETRY_S
         self._outage.end(time.monotonic())
-        return 0.0 if has_found else wait_s
+        return 0.0 if has_found else min(wait_s, max(0.0, self._care.due_at - time.monotonic()))
 
     def _look_around(self, now: float, done: Dispatched) -> bool:
         """Whether that has made work."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from ..core.outcome import Outcome
@@ -113,16 +112,6 @@ class Ledger:
         if report.ended and (idle or now - (self._ended_since or now) >= FLUSH_AFTER_S):
             return True
         return len(report.log_entries) >= FLUSH_AT_LINES or now - self._said_since >= LOGS_AFTER_S
-
-    def forget(self, claims: Sequence[Claim]) -> None:
-        """Leave out all that was said about runs that this worker gives up."""
-        gone = {(claim.id, claim.fence) for claim in claims}
-        ids = {claim.id for claim in claims}
-        report = self.report
-        report.ended = [(claim, outcome) for claim, outcome in report.ended if (claim.id, claim.fence) not in gone]
-        report.alive = [claim for claim in report.alive if (claim.id, claim.fence) not in gone]
-        for run_id in ids:
-            self._tails.pop(run_id, None)
 
     def take(self) -> Report:
         """The report, to be written while the next one is begun."""

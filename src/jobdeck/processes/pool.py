@@ -137,15 +137,19 @@ class Pool:
             if any((claim.id, claim.fence) in stale for _, claim in child.runs):
                 child.kill()
 
-    def drop(self) -> list[Claim]:
-        """Kill every child and forget what they hold, without a word to the database: another worker may hold it now."""
-        dropped = self.claims
-        for child in self._everyone():
+    def abandon(self) -> int:
+        """Kill every child at once. What had begun is as if a shutdown had left it, what had not goes back, as far as this
+        worker holds it still when the database can be told; how many runs.
+        """
+        count, now = len(self.claims), time.monotonic()
+        for child in self._children:
+            self._ledger.report.released += child.recall()
+            if child.ending is None:
+                child.begin_ending(Cause.SHUTDOWN, now, 0.0)
+            if child.ending is not None:
+                child.ending.climbed = Step.KILL
             child.kill()
-            # The database still says that this worker holds them: whoever takes them has to see what had begun.
-            child.is_dropped |= bool(child.runs)
-            child.runs.clear()
-        return dropped
+        return count
 
     def stop(self, run_id: str, fence: int, cause: Cause = Cause.STOP) -> None:
         """End a run: one at work is asked and then made to, one that has not begun goes back to the database."""
@@ -182,6 +186,10 @@ class Pool:
     def pids(self) -> set[int]:
         """The processes that the template or this pool will reap."""
         return {self._link.pid, *(child.pid for child in self._everyone())}
+
+    def groups(self) -> list[int]:
+        """The process groups of children that are at work."""
+        return [child.pid for child in list(self._children) if child.runs]
 
     # Talking to children
 
@@ -322,8 +330,7 @@ class Pool:
         was_of_use = child.has_begun or time.monotonic() - child.spawned_at > _SHORT_LIFE_S
         unstarted = [claim for _, claim in child.runs]
         child.close()
-        if not child.is_dropped:
-            self._spent_pages.append(child.page_path)
+        self._spent_pages.append(child.page_path)
         self.give(unstarted)
         if not was_of_use:
             self._backoff_s = min(max(0.1, self._backoff_s * 2), _LONGEST_BACKOFF_S)

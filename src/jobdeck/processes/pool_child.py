@@ -31,7 +31,6 @@ class PoolChild:
         self.orders = orders
         self.page = page
         self.page_path = page_path
-        self.is_dropped = False
         self.runs: deque[tuple[int, Claim]] = deque()
         self.recalled: set[int] = set()
         self.window = 1

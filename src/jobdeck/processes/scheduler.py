@@ -1,7 +1,7 @@
 """The scheduler's process: one loop that sleeps until the next planned time, and has it served.
 
 It holds no state of its own: what is due is asked of the database, so that any number of schedulers may run, and one that is
-killed has forgotten nothing.
+killed has forgotten nothing. It also looks after workers, as each of them does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from ..services.office import Office
 from ..services.overdue import Watch
 from ..services.workers import SCHEDULER_SILENCE_S
 from ..store import schedulers
+from .care import Care
 from .identity import host_name
+from .introduction import introduce
 from .outage import Outage
 from .signals import Signals
 from .time_limit import TimeLimit
@@ -71,6 +73,8 @@ class Scheduler:
             id=str(uuid.uuid4()), host=host_name(), pid=os.getpid(), tzdata=zones.VERSION, started_at=from_us(now),
             seen_at=from_us(now),
         )  # fmt: skip
+        declared = {job_type.id: job_type.options() for job_type in office.registry}
+        self._care = Care(office.settings, office.database, introduce((), (), 0), declared)
         self._alive_at = self._watch_at = 0.0
         self._outage = Outage()
         self._offset_s = self._clock_offset()
@@ -113,12 +117,14 @@ class Scheduler:
             self._look_around(time.monotonic())
             due = self._firing.next_due()
         except StoreError as error:
+            self._care.start_over()
             self._outage.note(str(error), time.monotonic())
             return RETRY_S
         self._outage.end(time.monotonic())
         if fired.is_behind:
             return 0.0
         left_s = LOOK_S if due is None else (due - self._office.clock.now_us()) / 1_000_000
+        left_s = min(left_s, max(TOGETHER_S, self._care.due_at - time.monotonic()))
         if fired.ticks:
             return min(max(left_s, TOGETHER_S), LOOK_S)
         # What is due and was not served is in the hands of another scheduler just now, or nobody can say whether it may.
@@ -132,6 +138,8 @@ class Scheduler:
         if now >= self._watch_at:
             self._watch_at = now + WATCH_S
             self._watch.look(self._office.clock.now_us())
+        if now >= self._care.due_at and self._care.look(now):
+            self._office.bell.ring()
 
     def _look_at_clock(self) -> None:
         offset_s = self._clock_offset()

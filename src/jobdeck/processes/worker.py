@@ -29,6 +29,7 @@ from ..store.database import Database
 from ..store.doorbell import Bell, doorbell
 from . import identity
 from .care import Care
+from .deadline import Deadline
 from .introduction import introduce
 from .ledger import Ledger
 from .outage import Outage
@@ -95,8 +96,8 @@ class Worker:
         self._beat_s = settings.lease_s / 3
         # On one host a silent worker is killed before anybody takes its runs; elsewhere it has to stop by itself, before.
         self._silence_s = math.inf if database.is_sqlite else silence_s(settings.lease_s)
+        self._deadline = Deadline(settings.lease_s - silence_s(settings.lease_s))
         self._heard_from = time.monotonic()
-        self._dropped: set[Key] = set()
         self._stale_writes = 0
         self._is_idle = False
         self._heeded = 0
@@ -196,10 +197,11 @@ class Worker:
         if self._outage.is_on and now < self._retry_at:
             return
         try:
-            self._keep_time(now)
-            self._exchange(now)
-            if self._tokens is not None:
-                self._tokens.tend(self._known(), now, is_ending=self._heeded > 0)
+            with self._deadline.at(self._heard_from + self._silence_s, self._pool.groups):
+                self._keep_time(now)
+                self._exchange(now)
+                if self._tokens is not None:
+                    self._tokens.tend(self._known(), now, is_ending=self._heeded > 0)
         except StoreError as error:
             self._care.start_over()
             self._outage.note(f"{error} The worker goes on trying; nothing is lost meanwhile.", now)
@@ -306,7 +308,7 @@ class Worker:
 
     def _return_unknown(self) -> None:
         """After an exchange of which nobody knows whether it was committed: give back what it may have won."""
-        self._ledger.report.released += unknown_to(self._known() | self._dropped, self._claims.held())
+        self._ledger.report.released += unknown_to(self._known(), self._claims.held())
         self._unsure = False
 
     def _known(self) -> set[Key]:
@@ -343,15 +345,11 @@ class Worker:
 
     def _fence_self(self, now: float) -> None:
         """Stop all work before anybody may take it for lost: whoever takes a run must find nobody at it."""
-        if now - self._heard_from > self._silence_s:
-            dropped = self._pool.drop()
-            self._dropped |= {(claim.id, claim.fence) for claim in dropped}
-            self._ledger.forget(dropped)
+        if now - self._heard_from > self._silence_s or self._deadline.take_strike():
+            left = self._pool.abandon()
             self._heard_from = now
-            if dropped:
-                logger.error(
-                    "worker %s could not renew its claims in time, and leaves %d runs", self._name, len(dropped)
-                )
+            if left:
+                logger.error("worker %s could not renew its claims in time, and leaves %d runs", self._name, left)
 
     def _rest(self, now: float) -> None:
         """Nothing more to claim: wake for the next run that is delayed, and have others ring from now on."""

@@ -120,7 +120,7 @@ class Claims:
             admitted = self._admit(connection, [Claim.of_row(row) for row in rows], now_us, done)
             won += admitted
             if bound is not None:
-                _ring_for_others(connection, admitted, {row[0] for row in rows if row[-1] == TO_BE_RUNG})
+                _ring_for_others(connection, admitted, {row[0] for row in rows if row[-1] == TO_BE_RUNG}, now_us)
             for claim in admitted:
                 if claim.queue in room:
                     room[claim.queue] -= 1
@@ -265,7 +265,7 @@ class _Moved(Exception):
     """Somebody else has written in a log, or a run is held no more."""
 
 
-def _ring_for_others(connection: AnyConnection, won: Sequence[Claim], not_rung: set[str]) -> None:
+def _ring_for_others(connection: AnyConnection, won: Sequence[Claim], not_rung: set[str], now_us: int) -> None:
     """What was won without a ring of its own has used that of another run, for which there is none any more."""
     for queue, count in sorted(Counter(claim.queue for claim in won if claim.id in not_rung).items()):
-        rings.ring_now(connection, rings.rung_for(connection, queue, count, ()))
+        rings.ring_now(connection, rings.rung_for(connection, queue, count, (), now_us))

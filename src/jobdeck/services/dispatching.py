@@ -61,7 +61,7 @@ class EnginePart:
         now_us = self._office.clock.now_us()
         with self._database.read() as connection:
             new = [queue for queue in self.queues if store.is_any_to_ring(connection, queue, now_us, again=False)]
-            lost = {queue: store.count_rung(connection, queue, _COUNTED) for queue in self.queues
+            lost = {queue: self._count_rung(connection, queue) for queue in self.queues
                     if store.is_any_to_ring(connection, queue, now_us, again=True)}  # fmt: skip
         rings: list[Ring] = []
         is_behind, taken = False, 0
@@ -90,6 +90,12 @@ class EnginePart:
         except Exception as error:  # an engine of somebody else's may raise anything, and the others go on
             return error
         return None
+
+    def _count_rung(self, connection: AnyConnection, queue: str) -> int:
+        """For how many runs it was rung that wait in this queue, or in another one that is the same there."""
+        routes = self._office.settings.engines
+        same = [name for name in self.queues if routes[name] == routes[queue]]
+        return sum(store.count_rung(connection, name, _COUNTED) for name in same)
 
     def _has(self, queue: str, rung: int) -> bool:
         """Whether as many messages wait there as runs that were rung for, so that none can be lost."""

@@ -25,7 +25,7 @@ class Rings:
         its engine is rung again soon, and later each time. StoreError when the database cannot serve.
         """
         with self._database.write_quickly() as connection:
-            waiting, gone = _sort(connection, rings)
+            waiting, gone = _sort(connection, rings, now_us)
             store.ring_soon(connection, waiting, now_us, self._patience_us)
         # One at a time, as those who hold these runs change many at once, in orders of their own.
         for run_id, count in sorted(gone.items()):
@@ -37,10 +37,10 @@ class Rings:
         written.
         """
         with self._database.write_quickly() as connection:
-            store.ring_now(connection, _sort(connection, rings)[0])
+            store.ring_now(connection, _sort(connection, rings, now_us)[0])
 
 
-def _sort(connection: AnyConnection, rings: Sequence[Ring]) -> tuple[list[str], Counter[str]]:
+def _sort(connection: AnyConnection, rings: Sequence[Ring], now_us: int) -> tuple[list[str], Counter[str]]:
     """The runs that wait now without a message on its way: those named, else others of the queue, which others won for;
     and how often runs were named that do not wait.
     """
@@ -48,5 +48,5 @@ def _sort(connection: AnyConnection, rings: Sequence[Ring]) -> tuple[list[str], 
     gone = [ring for ring in rings if ring.run_id not in queued]
     waiting = sorted(queued)
     for queue, count in sorted(Counter(ring.queue for ring in gone).items()):
-        waiting += store.rung_for(connection, queue, count, waiting)
+        waiting += store.rung_for(connection, queue, count, waiting, now_us)
     return waiting, Counter(ring.run_id for ring in gone)

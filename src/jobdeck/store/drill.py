@@ -69,6 +69,11 @@ class RunRow(NamedTuple):
     completed_subtasks: int
     schedule_id: str | None = None
     fire_at: int | None = None
+    owner: str | None = None
+    available_at: int | None = None
+    parked: int = 0
+    rings: int = 0
+    ring_at: int | None = None
 
 
 class AttemptRow(NamedTuple):
@@ -262,7 +267,8 @@ def read(database: Database) -> Rows:
     with database.read() as connection:
         return Rows(
             runs=rows(RunRow, r.id, r.type, r.status, r.reason, r.attempt, r.max_attempts, r.stop_requested_at,
-                      r.parent_id, r.total_subtasks, r.completed_subtasks, r.schedule_id, r.fire_at, order=[r.id]),
+                      r.parent_id, r.total_subtasks, r.completed_subtasks, r.schedule_id, r.fire_at, r.owner,
+                      r.available_at, r.parked, r.rings, r.ring_at, order=[r.id]),
             attempts=rows(AttemptRow, a.run_id, a.attempt, a.fence, a.ended_at, a.outcome, order=[a.run_id, a.attempt]),
             events=rows(EventRow, e.run_id, e.at, e.from_status, e.to_status, e.fence, order=[e.id]),
             changes=[ChangeRow(*row) for row in fetch(connection, changes)],

@@ -141,12 +141,12 @@ def queued(connection: AnyConnection, run_ids: Sequence[str]) -> set[str]:
     return found
 
 
-def rung_for(connection: AnyConnection, queue: str, limit: int, without: Sequence[str]) -> list[str]:
-    """The first of a queue for which its engine was rung and that still wait, except those named."""
-    among = f"AND id NOT IN ({marks(len(without))})" if without else ""
-    sql = f"""SELECT id FROM jobdeck_run WHERE status = 'QUEUED' AND parked = 0 AND queue = ?
-        AND ring_at IS NOT NULL AND ring_at > 0 {among} ORDER BY ring_at, order_at, id LIMIT ?"""
-    return [row[0] for row in fetch(connection, sql, (queue, *without, limit))]
+def rung_for(connection: AnyConnection, queue: str, limit: int, without: Sequence[str], now_us: int) -> list[str]:
+    """The first of a queue for which its engine was rung and that still wait to begin, except those named."""
+    among = f"AND r.id NOT IN ({marks(len(without))})" if without else ""
+    sql = f"""SELECT r.id FROM jobdeck_run r WHERE r.status = 'QUEUED' AND r.parked = 0 AND r.queue = ?
+        AND r.ring_at IS NOT NULL AND r.ring_at > 0 AND {ELIGIBLE} {among} ORDER BY r.ring_at, r.order_at, r.id LIMIT ?"""
+    return [row[0] for row in fetch(connection, sql, (queue, *[now_us] * ELIGIBLE_MARKS, *without, limit))]
 
 
 def ring_soon(connection: AnyConnection, run_ids: Sequence[str], now_us: int, longest_us: int) -> None:

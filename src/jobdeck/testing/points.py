@@ -100,7 +100,7 @@ POINTS: dict[str, tuple[Point, ...]] = {
               given=lambda pool, event: pool._dying[event.pid].ending),
     ),
     "worker.self_fence_before_kill": (
-        Point(module="jobdeck.processes.pool", name="Pool.drop", error="other"),
+        Point(module="jobdeck.processes.pool", name="Pool.abandon", error="other"),
     ),
     "reaper.after_observe": _rescue(after=False),
     "reaper.in_rescue_tx": (Point(module="jobdeck.services.lifecycle", name="rescue", after=True),),
