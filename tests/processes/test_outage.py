@@ -27,8 +27,8 @@ LEASE_S = 6
 
 
 @pytest.fixture(scope="module")
-def server(installed: Callable[..., Any]) -> Iterator[PostgreSQL]:
-    with installed(PostgreSQL) as running:
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as running:
         yield running
 
 
