@@ -21,7 +21,7 @@ from jobdeck.services.rings import Rings
 from jobdeck.store.statements import fetch
 
 from .conftest import TurnedClock
-from .stand_in import Worker, together
+from .stand_in import QuietEngine, Worker, together
 
 S = 1_000_000
 PATIENCE_US = 60 * S
@@ -43,10 +43,8 @@ def now_or_never() -> None:
     """One at a time, and nobody waits."""
 
 
-class Post:
+class Post(QuietEngine):
     """An engine that keeps what it is given, in the order in which it was."""
-
-    is_immediate = False
 
     def __init__(self, name: str = "post") -> None:
         self.name = name
@@ -70,15 +68,6 @@ class Post:
         if self.is_away:
             raise EngineError("The post office is closed.")
         return self.told_depth
-
-    def problems(self) -> list[str]:
-        return []
-
-    def cannot(self) -> dict[Any, str]:
-        return {}
-
-    def close(self) -> None:
-        pass
 
     @property
     def runs(self) -> list[str]:
