@@ -22,6 +22,7 @@ from typing import Any
 from . import engines, footprint, history, postgresql, redis_server, schedules, workloads
 from .huey_side import Huey
 from .procrastinate_side import Procrastinate
+from .servers import serving
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "benchmarks.md"
 
@@ -56,11 +57,11 @@ class Bench:
 
     @cached_property
     def server(self) -> postgresql.Server:
-        return self.stack.enter_context(postgresql.server())
+        return self.stack.enter_context(serving(postgresql.Server))
 
     @cached_property
     def broker(self) -> redis_server.Redis:
-        return self.stack.enter_context(redis_server.server())
+        return self.stack.enter_context(serving(redis_server.Redis))
 
     def heading(self, part: str) -> str:
         rounds = "one round" if self.rounds == 1 else f"medians of {self.rounds} rounds"

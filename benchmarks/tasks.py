@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import time
 
 from jobdeck import job_type
-
-logger = logging.getLogger(__name__)
 
 
 @job_type
 def noop(number: int = 0) -> None:
     """Do nothing."""
-
-
-@job_type
-def five_lines() -> None:
-    """Log five lines."""
-    for number in range(5):
-        logger.info("line %d", number)
 
 
 @job_type(fresh_process=True)

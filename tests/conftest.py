@@ -1,4 +1,4 @@
-"""A private PostgreSQL server for the session, and the fixtures that give a test each database in turn."""
+"""Servers for the session, and the fixtures that give a test each database in turn."""
 
 from __future__ import annotations
 
@@ -18,15 +18,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 from jobdeck import Deck
 from jobdeck.core import ids
-from jobdeck.drill.servers import PostgreSQL
-from jobdeck.errors import ConfigurationError
+
+from .servers import PostgreSQL, RabbitMQ, Redis
 
 # The same examples every time, so that a failure is the change's; JOBDECK_TEST_LONG=1 looks for new ones.
 LONG = bool(os.environ.get("JOBDECK_TEST_LONG"))
 hypothesis_settings.register_profile("default", deadline=None, max_examples=60, derandomize=not LONG)
 hypothesis_settings.load_profile("default")
-
-REQUIRED = os.environ.get("JOBDECK_TEST_SERVICES") == "required" or bool(os.environ.get("CI"))
 
 
 class ByPlace(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -78,30 +76,24 @@ def _ids_of_today() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def installed() -> Callable[[Callable[[], Any]], Any]:
-    """Makes a server; without what it needs, the test is skipped, or fails where services are required."""
-
-    def made(make: Callable[[], Any]) -> Any:
-        try:
-            return make()
-        except ConfigurationError as error:
-            give_up = pytest.fail if REQUIRED else pytest.skip
-            give_up(f"{error} `make test` installs it.")
-
-    return made
+def postgresql() -> Iterator[str]:
+    """The address of a server of our own, without a database name."""
+    with PostgreSQL() as server:
+        yield server.address
 
 
 @pytest.fixture(scope="session")
-def postgresql(installed: Callable[..., Any]) -> Iterator[str]:
-    """The address of a server of our own, without a database name."""
-    server = installed(PostgreSQL)
-    try:
-        server.make()
-        server.start()
-        server.wait()
-        yield server.url.removesuffix("/postgres")
-    finally:
-        server.close()
+def redis_server() -> Iterator[Redis]:
+    """Redis without persistence, which every test leaves running."""
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[RabbitMQ]:
+    """RabbitMQ with its default user, which every test leaves running."""
+    with RabbitMQ() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

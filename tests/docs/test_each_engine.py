@@ -8,14 +8,11 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from jobdeck.drill import processes
-from jobdeck.drill.brokers import Redis
+
+from ..servers import Redis
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "how-to" / "engines.md"
@@ -25,19 +22,9 @@ BROKER = "localhost:6379"
 PREPARED = ("cd ", "pip ")
 
 
-@pytest.fixture
-def redis(installed: Callable[..., Any]) -> Iterator[Redis]:
-    server = installed(lambda: Redis("none"))
-    try:
-        server.start()
-        server.wait()
-        yield server
-    finally:
-        server.close()
-
-
-def test_following_the_guide_from_engine_to_engine(redis: Redis, tmp_path: Path) -> None:
-    text = GUIDE.read_text().partition(SECTION)[2].replace(BROKER, f"localhost:{redis.port}")
+def test_following_the_guide_from_engine_to_engine(redis_server: Redis, tmp_path: Path) -> None:
+    redis_server.flush()
+    text = GUIDE.read_text().partition(SECTION)[2].replace(BROKER, f"localhost:{redis_server.port}")
     folder = tmp_path / "repository"
     shutil.copytree(ROOT / "examples" / "repository", folder, ignore=shutil.ignore_patterns("__pycache__", "tasks.py"))
     (piece,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)

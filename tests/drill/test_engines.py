@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,10 @@ from jobdeck.drill.carriers import CARRIERS
 from jobdeck.drill.exercise import Drill
 from jobdeck.drill.sheet import Sheet
 from jobdeck.drill.site import OWN_POSTGRESQL, prepare
-from jobdeck.errors import ConfigurationError
+
+from ..servers import installed
 
 SECONDS = 6
-REQUIRED = os.environ.get("JOBDECK_TEST_SERVICES") == "required" or bool(os.environ.get("CI"))
 OF_ENGINES = {
     "kill_engine_worker", "freeze_engine_worker", "kill_dispatcher", "freeze_dispatcher", "kill_broker", "flush_broker", "cut_broker",
 }  # fmt: skip
@@ -47,12 +46,7 @@ def drilled(engine: str, database_url: str | None, folder: Path, monkeypatch: py
 def test_a_short_drill_of_an_engine_passes(
     engine: str, database_url: str | None, open_folder: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    try:
-        sheet = drilled(engine, database_url, open_folder, monkeypatch)
-    except ConfigurationError as error:
-        if REQUIRED:
-            raise
-        pytest.skip(f"{error} `make test` installs it.")
+    sheet = installed(lambda: drilled(engine, database_url, open_folder, monkeypatch))
     told = sheet.as_data()
     broken = {name: count for name, count in sheet.counts.items() if count and name != "hits"}
     assert broken == {}, "\n".join(sheet.lines())

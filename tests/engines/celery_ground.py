@@ -12,7 +12,7 @@ from typing import Any
 from jobdeck import Deck, Run
 from jobdeck.core.ring import Ring
 
-from .servers import Server
+from ..servers import Broker
 
 SITE = Path(__file__).with_name("celery_site")
 QUIET = ("--without-gossip", "--without-mingle", "--loglevel", "INFO")
@@ -22,7 +22,7 @@ LIMIT_S = 60.0
 class Ground:
     """Its default queue, `theirs` there, is on Celery; our own workers would serve `own`."""
 
-    def __init__(self, home: Path, server: Server, database_url: str, **settings: Any) -> None:
+    def __init__(self, home: Path, server: Broker, database_url: str, **settings: Any) -> None:
         self.home, self.server = home, server
         home.mkdir(parents=True, exist_ok=True)
         self._name = home.name

@@ -14,7 +14,7 @@ from jobdeck import Deck, Run
 from jobdeck.core.filters import RunFilter
 from jobdeck.testing.conformance import Stack
 
-from .servers import RabbitMQ, Redis
+from ..servers import RabbitMQ, Redis
 
 T = TypeVar("T")
 ELSEWHERE = Path(__file__).with_name("elsewhere")

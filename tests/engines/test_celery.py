@@ -17,15 +17,15 @@ import pytest
 
 from jobdeck import RetryPolicy, Run, Status
 
+from ..servers import Broker
 from .celery_ground import SITE, Ground
-from .servers import Server
 
 
 @pytest.fixture(scope="module", params=["redis", pytest.param("rabbitmq", marks=pytest.mark.long)])
 def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """A site on each broker, with a dispatcher, and a worker since the first message was lost."""
     home = tmp_path_factory.mktemp("celery") / f"on-{request.param}-{uuid.uuid4().hex[:6]}"
-    server: Server = request.getfixturevalue(f"{request.param}_server")
+    server: Broker = request.getfixturevalue(f"{request.param}_server")
     database_url = f"sqlite:///{home / 'jobdeck.db'}"
     if request.param == "rabbitmq":
         database_url = request.getfixturevalue("create_database")()

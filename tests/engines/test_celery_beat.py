@@ -12,8 +12,8 @@ import pytest
 
 from jobdeck.core.filters import Page, RunFilter
 
+from ..servers import Redis
 from .celery_ground import SITE, Ground
-from .servers import Redis
 
 BEAT = ("celery", "-A", "celery_app", "beat", "-S", "jobdeck.engines.celery:Scheduler", "-l", "INFO", "--pidfile", "")
 

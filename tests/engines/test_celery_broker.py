@@ -20,7 +20,7 @@ from jobdeck.core.ring import Ring
 from jobdeck.engines.celery_broker import CeleryEngine
 from jobdeck.errors import EngineError
 
-from .servers import RabbitMQ, Redis, Server
+from ..servers import Broker, RabbitMQ, Redis
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def rings(count: int) -> list[Ring]:
     return [Ring(run_id=f"{n:036d}", number=1, queue="default") for n in range(count)]
 
 
-def test_many_are_taken_at_once_and_counted(broker: Server, engine_of: Callable[..., CeleryEngine]) -> None:
+def test_many_are_taken_at_once_and_counted(broker: Broker, engine_of: Callable[..., CeleryEngine]) -> None:
     engine = engine_of(
         broker.url, task_always_eager=True, task_serializer="pickle", task_default_queue="elsewhere",
         task_routes={"jobdeck.*": {"queue": "elsewhere"}}, task_compression="gzip",
@@ -82,7 +82,7 @@ def test_a_queue_that_was_deleted_is_made_again(
     assert engine.depth("default") == 3
 
 
-def test_a_connection_survives_forks_and_restarts(broker: Server, engine_of: Callable[..., CeleryEngine]) -> None:
+def test_a_connection_survives_forks_and_restarts(broker: Broker, engine_of: Callable[..., CeleryEngine]) -> None:
     engine = engine_of(broker.url)
     assert engine.ring(rings(1)) == 1
     pid = os.fork()
@@ -95,7 +95,7 @@ def test_a_connection_survives_forks_and_restarts(broker: Server, engine_of: Cal
     assert engine.ring(rings(2)) == 2
 
 
-def test_a_broker_that_is_away_is_said_to_be_at_once(broker: Server, engine_of: Callable[..., CeleryEngine]) -> None:
+def test_a_broker_that_is_away_is_said_to_be_at_once(broker: Broker, engine_of: Callable[..., CeleryEngine]) -> None:
     engine = engine_of(broker.url)
     assert engine.ring(rings(1)) == 1
     broker.kill()

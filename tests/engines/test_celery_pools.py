@@ -12,8 +12,8 @@ import pytest
 
 from jobdeck import Status
 
+from ..servers import Redis
 from .celery_ground import SITE, Ground
-from .servers import Redis
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from jobdeck.core.capability import Capability
 from jobdeck.testing.conformance import EngineConformance, Stack
 
+from ..servers import RabbitMQ, Redis
 from . import stacks
-from .servers import RabbitMQ, Redis
 
 VERDICTS = Path(__file__).resolve().parents[2] / "docs" / "engines.json"
 STACKS = (

@@ -20,7 +20,7 @@ from rq.serializers import JSONSerializer
 from jobdeck import Deck, Run, Status
 from jobdeck.core.ring import Ring
 
-from .servers import Redis
+from ..servers import Redis
 
 SITE = Path(__file__).with_name("rq_site")
 _databases = itertools.count()

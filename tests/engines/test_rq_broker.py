@@ -21,7 +21,7 @@ from jobdeck.core.ring import Ring
 from jobdeck.engines.rq_broker import EXECUTE, RQEngine
 from jobdeck.errors import EngineError
 
-from .servers import Redis, free_port
+from ..servers import Redis, free_port
 
 A_RING = Ring(run_id=new_id(1), number=3, queue="default")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import amqp  # type: ignore[import-untyped]  # it has no types
 
-from .servers import RabbitMQ, Redis
+from ..servers import RabbitMQ, Redis
 
 
 def test_redis_forgets_when_it_is_killed(redis_server: Redis) -> None:

@@ -2,129 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
 import signal
-import socket
 import stat
-import subprocess
-import sys
 import tarfile
 import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from jobdeck.processes.identity import started_ticks
+from .instance import Instance, Until
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "repository"
 KERNEL = "{http://datacite.org/schema/kernel-4}"
-Until = Callable[..., Any]
-
-
-class Instance:
-    """`jobdeck --app repository:create_app up` on a folder and a port of its own."""
-
-    def __init__(self, home: Path, port: int, until: Until) -> None:
-        self.home, self.port, self._until = home, port, until
-        self.log = home.parent / "up.log"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def command(self, port: int) -> list[str]:
-        return [sys.executable, "-m", "jobdeck", "--app", "repository:create_app", "up", "--port", str(port)]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBDECK_")}
-        return {**kept, "JOBDECK_HOME": str(self.home), "JOBDECK_STOP_GRACE": "1"}
-
-    def start(self) -> None:
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                self.command(self.port), cwd=EXAMPLE, env=self.environment, stdout=log, stderr=subprocess.STDOUT
-            )
-        self._until(self.is_healthy, seconds=60, every=0.1)
-        self._until(lambda: "is ready at" in self.log.read_text())
-
-    def is_healthy(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.log.read_text()
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:  # nobody listens yet
-            return False
-
-    def members(self) -> set[int]:
-        """Process ids of the whole tree."""
-        assert self.process is not None
-        found, unseen = set[int](), {self.process.pid}
-        while unseen:
-            found |= unseen
-            unseen = {child for pid in unseen for child in children(pid)} - found
-        return found
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """The exit code; nothing of the tree is left behind."""
-        assert self.process is not None
-        members = self.members()
-        assert len(members) >= 4
-        self.process.send_signal(number)
-        code = self.process.wait(60)
-        self._until(lambda: all(started_ticks(pid) is None for pid in members))
-        return code
-
-    def start_beside(self, port: int, home: Path) -> str:
-        """The one line with which a second start is refused."""
-        refused = subprocess.run(
-            self.command(port), cwd=EXAMPLE, env={**self.environment, "JOBDECK_HOME": str(home)},
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (1, "", 1), refused.stderr
-        return refused.stderr
-
-    def ask(self, path: str, body: object = None, method: str | None = None) -> Any:
-        answer = self.open(path, body, method)
-        return json.loads(answer.read() or b"null")
-
-    def open(self, path: str, body: object = None, method: str | None = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        token = (self.home / "token").read_text().strip()
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        address = path if path.startswith("http") else f"http://127.0.0.1:{self.port}{path}"
-        return urllib.request.urlopen(urllib.request.Request(address, data, headers, method=method), timeout=30)
-
-    def ended(self, run: dict[str, Any], seconds: float = 90) -> dict[str, Any]:
-        def look() -> Any:
-            found = self.ask(f"/api/runs/{run['id']}")
-            return found if found["finished_at"] else None
-
-        found: dict[str, Any] = self._until(look, seconds=seconds, every=0.1)
-        return found
-
-
-def children(pid: int) -> set[int]:
-    found = set[int]()
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            found.update(map(int, path.read_text().split()))
-    return found
 
 
 @pytest.fixture
 def instance(tmp_path: Path, until: Until) -> Iterator[Instance]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        made = Instance(tmp_path / "home", free.getsockname()[1], until)
+    made = Instance(tmp_path / "home", until)
     yield made
-    if made.process is not None and made.process.poll() is None:
-        made.process.terminate()
-        made.process.wait(60)
+    made.close()
 
 
 def test_the_first_run(instance: Instance, until: Until) -> None:

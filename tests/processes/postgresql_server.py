@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 import psycopg
 
-from jobdeck.drill import servers
+from jobdeck.drill.servers import LOOPBACK
+
+from .. import servers
 
 GUARDED, PASSWORD = "guarded", "correct-horse"
 _RULES = f"host all {GUARDED} all scram-sha-256\nhost all all all trust\n"
 
 
 class PostgreSQL(servers.PostgreSQL):
-    """`address` is that of the server, without a database name. ConfigurationError when it is not installed."""
+    """Stopped and started again it has the data that it had."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.address = self.url.removesuffix("/postgres")
+    def make(self) -> None:
+        super().make()
+        (self.folder / "data" / "pg_hba.conf").write_text(_RULES)
 
-    def __enter__(self) -> Self:
-        try:
-            self.make()
-            (self.folder / "data" / "pg_hba.conf").write_text(_RULES)
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def start(self) -> None:
-        """Start it, with the data there is, and wait until it serves."""
-        super().start()
-        self.wait()
+    @property
+    def pid(self) -> int:
+        """The process below which all of its others are."""
+        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
 
     def database(self, name: str) -> str:
         """The address of a new database."""
@@ -48,7 +32,7 @@ class PostgreSQL(servers.PostgreSQL):
     def guarded(self, name: str, password: str) -> str:
         """The address of a database for the user who is asked for a password."""
         self._say(f"DROP ROLE IF EXISTS {GUARDED}", f"CREATE ROLE {GUARDED} LOGIN PASSWORD '{PASSWORD}'")
-        return f"postgresql://{GUARDED}:{password}@{servers.LOOPBACK}:{self.port}/{name}"
+        return f"postgresql://{GUARDED}:{password}@{LOOPBACK}:{self.port}/{name}"
 
     def _say(self, *statements: str) -> None:
         with psycopg.connect(f"{self.address}/postgres", autocommit=True) as connection:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -27,8 +29,8 @@ LEASE_S = 6
 
 
 @pytest.fixture(scope="module")
-def server(installed: Callable[..., Any]) -> Iterator[PostgreSQL]:
-    with installed(PostgreSQL) as running:
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as running:
         yield running
 
 
@@ -98,6 +100,27 @@ def test_a_longer_one_ends_the_work_and_it_is_tried_again(
     found = place.ended(lost, 60)
     assert (found.status, found.reason, found.attempt) == ("FAILED", "lost", 1)
     assert len(place.deck.workers.list()) == 2
+
+
+def test_work_ends_in_time_also_while_the_database_hangs(
+    place: Place, server: PostgreSQL, tmp_path: Path, is_alive: IsAlive, children_of: Callable[[int], dict[int, str]]
+) -> None:
+    gate, path = tmp_path / "gate", tmp_path / "said"
+    at_work = held(place, gate, path)
+    everything = [server.pid, *children_of(server.pid)]
+    pids = begun_by(path)
+    for pid in everything:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        place.until(lambda: not any(map(is_alive, pids)), 60)
+    finally:
+        for pid in everything:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+    gate.touch()
+    for run in at_work:
+        assert place.ended(run, 60).status == "SUCCESS"
+        assert [one.outcome for one in place.deck.runs.attempts(run.id)] == ["lost", "success"]
 
 
 def test_a_wrong_password_is_told_in_one_line_without_it(server: PostgreSQL, tmp_path: Path) -> None:

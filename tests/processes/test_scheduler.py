@@ -112,6 +112,15 @@ def test_a_lost_connection_costs_nothing(place: Place, database_url: str) -> Non
     accounted(place, made)
 
 
+def test_it_looks_after_dead_workers(place: Place) -> None:
+    worker = place.worker()
+    run = place.begun(place.start("sleep", seconds=300))
+    scheduler(place)
+    worker.kill()
+    found = place.ended(run)
+    assert (found.status, found.reason) == ("FAILED", "lost")
+
+
 def test_old_tables_are_refused_in_one_line(tmp_path: Path) -> None:
     place = Place(tmp_path, database_url=f"sqlite:///{tmp_path / 'other.db'}")
     place.deck.close()

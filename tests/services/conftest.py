@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from jobdeck import Deck, LastSuccess, job_type
 
@@ -49,3 +51,24 @@ def deck(database_url: str, tmp_path: Path, clock: TurnedClock) -> Iterator[Deck
     )
     yield made
     made.close()
+
+
+@pytest.fixture
+def statements(deck: Deck) -> Callable[[Callable[[], Any]], int]:
+    """How many statements a call takes, without those that begin a transaction."""
+
+    def counted(call: Callable[[], Any]) -> int:
+        seen: list[str] = []
+
+        def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+            if not statement.startswith("BEGIN"):
+                seen.append(statement)
+
+        event.listen(deck.database.engine, "before_cursor_execute", note)
+        try:
+            call()
+        finally:
+            event.remove(deck.database.engine, "before_cursor_execute", note)
+        return len(seen)
+
+    return counted

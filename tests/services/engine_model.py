@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -18,17 +17,16 @@ from jobdeck.services.holder import Claim
 from jobdeck.services.rings import Rings
 
 from .model import Lives
-from .stand_in import Worker
+from .stand_in import QuietEngine, Worker
 
 PATIENCE_US = 60_000_000
 NAME = "mailbox"
 
 
-class Mailbox:
+class Mailbox(QuietEngine):
     """An engine that a test reads from; `takes` the next so many, then it is away."""
 
     name = NAME
-    is_immediate = False
 
     def __init__(self) -> None:
         self.letters: list[Ring] = []
@@ -45,18 +43,6 @@ class Mailbox:
 
     def depth(self, queue: str) -> int | None:
         return sum(letter.queue == queue for letter in self.letters) if self.tells else None
-
-    def command(self, queue: str) -> str | None:
-        return None
-
-    def problems(self) -> list[str]:
-        return []
-
-    def cannot(self) -> dict[Any, str]:
-        return {}
-
-    def close(self) -> None:
-        pass
 
 
 class LivesOnEngine(Lives):

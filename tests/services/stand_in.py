@@ -1,4 +1,4 @@
-"""A worker without its processes."""
+"""A worker without its processes, and what all engines of tests have in common."""
 
 from __future__ import annotations
 
@@ -52,6 +52,24 @@ class Worker:
 
     def now(self) -> int:
         return self.deck.office.clock.now_us()
+
+
+class QuietEngine:
+    """An engine that has nothing to complain of, can do everything and keeps nothing open."""
+
+    is_immediate = False
+
+    def command(self, queue: str) -> str | None:
+        return None
+
+    def problems(self) -> list[str]:
+        return []
+
+    def cannot(self) -> dict[Any, str]:
+        return {}
+
+    def close(self) -> None:
+        pass
 
 
 def together(*works: Callable[[], Any]) -> None:

@@ -21,7 +21,7 @@ from jobdeck.services.rings import Rings
 from jobdeck.store.statements import fetch
 
 from .conftest import TurnedClock
-from .stand_in import Worker, together
+from .stand_in import QuietEngine, Worker, together
 
 S = 1_000_000
 PATIENCE_US = 60 * S
@@ -43,10 +43,8 @@ def now_or_never() -> None:
     """One at a time, and nobody waits."""
 
 
-class Post:
+class Post(QuietEngine):
     """An engine that keeps what it is given, in the order in which it was."""
-
-    is_immediate = False
 
     def __init__(self, name: str = "post") -> None:
         self.name = name
@@ -70,18 +68,6 @@ class Post:
         if self.is_away:
             raise EngineError("The post office is closed.")
         return self.told_depth
-
-    def command(self, queue: str) -> str | None:
-        return None
-
-    def problems(self) -> list[str]:
-        return []
-
-    def cannot(self) -> dict[Any, str]:
-        return {}
-
-    def close(self) -> None:
-        pass
 
     @property
     def runs(self) -> list[str]:
@@ -290,6 +276,19 @@ def test_what_waits_at_the_engine_still_is_not_sent_twice(site: Site) -> None:
     site.post.told_depth = 1
     site.wait(61)
     assert sorted(site.step()) == sorted([run, new])
+
+
+def test_messages_of_a_queue_that_shares_one_there_hide_no_loss(
+    database_url: str, tmp_path: Path, clock: TurnedClock
+) -> None:
+    deck = made(database_url, tmp_path, clock, "default=post:one,slow=post:one")
+    site = Site(deck, clock)
+    runs = [site.start(), site.start(queue="slow"), site.start(queue="slow")]
+    assert sorted(site.step()) == sorted(runs)
+    site.post.told_depth = 2
+    site.wait(61)
+    assert sorted(site.step()) == sorted(runs)
+    deck.close()
 
 
 def test_an_engine_that_cannot_tell_is_rung_again(site: Site) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
@@ -16,10 +15,10 @@ from jobdeck.services.dispatch import Dispatch
 from jobdeck.services.firing import Firing
 
 from .conftest import TurnedClock, greet
-from .stand_in import Worker
+from .stand_in import QuietEngine, Worker
 
 
-class AtOnce:
+class AtOnce(QuietEngine):
     """Executes what it is rung for, as a worker does."""
 
     name = "atonce"
@@ -43,18 +42,6 @@ class AtOnce:
 
     def depth(self, queue: str) -> int | None:
         return 0
-
-    def command(self, queue: str) -> str | None:
-        return None
-
-    def problems(self) -> list[str]:
-        return []
-
-    def cannot(self) -> dict[Any, str]:
-        return {}
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 
 from jobdeck import Deck
 from jobdeck.core.filters import JobFilter, Page, RunFilter
@@ -194,22 +194,9 @@ def test_pages_by_number_and_by_cursor_agree(deck: Deck) -> None:
     assert by_number == by_cursor == list(reversed(ids))
 
 
-def statements(deck: Deck, call: Callable[[], Any]) -> int:
-    seen: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        if not statement.startswith("BEGIN"):
-            seen.append(statement)
-
-    event.listen(deck.database.engine, "before_cursor_execute", note)
-    try:
-        call()
-    finally:
-        event.remove(deck.database.engine, "before_cursor_execute", note)
-    return len(seen)
-
-
-def test_lists_take_a_few_statements_however_much_there_is(deck: Deck) -> None:
+def test_lists_take_a_few_statements_however_much_there_is(
+    deck: Deck, statements: Callable[[Callable[[], Any]], int]
+) -> None:
     def fill(jobs: int, runs: int) -> None:
         for number in range(jobs):
             job = deck.jobs.create(title=f"Job {number}", type="greet")
@@ -217,9 +204,9 @@ def test_lists_take_a_few_statements_however_much_there_is(deck: Deck) -> None:
 
     def look() -> tuple[int, int, int]:
         return (
-            statements(deck, lambda: deck.jobs.list(JobFilter(), Page(size=100))),
-            statements(deck, lambda: deck.runs.list(page=Page(size=100))),
-            statements(deck, lambda: deck.runs.list(RunFilter(type="greet", text="x"))),
+            statements(lambda: deck.jobs.list(JobFilter(), Page(size=100))),
+            statements(lambda: deck.runs.list(page=Page(size=100))),
+            statements(lambda: deck.runs.list(RunFilter(type="greet", text="x"))),
         )
 
     fill(2, 1)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import func, select, update
 
 from jobdeck import Deck, job_type
 from jobdeck.core.filters import JobFilter, Page, ScheduleFilter
@@ -486,29 +486,16 @@ def test_what_became_of_planned_times_is_listed_and_counted(deck: Deck, clock: T
     assert deck.schedules.last_ticks([]) == {}
 
 
-def statements(deck: Deck, call: Callable[[], Any]) -> int:
-    seen: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        if not statement.startswith("BEGIN"):
-            seen.append(statement)
-
-    event.listen(deck.database.engine, "before_cursor_execute", note)
-    try:
-        call()
-    finally:
-        event.remove(deck.database.engine, "before_cursor_execute", note)
-    return len(seen)
-
-
-def test_lists_take_a_few_statements_however_many_schedules(deck: Deck) -> None:
+def test_lists_take_a_few_statements_however_many_schedules(
+    deck: Deck, statements: Callable[[Callable[[], Any]], int]
+) -> None:
     def look() -> list[int]:
         ids = [one.id for one in deck.schedules.list(None, Page(size=100)).items]
         return [
-            statements(deck, lambda: deck.jobs.list(JobFilter(), Page(size=100))),
-            statements(deck, lambda: deck.schedules.list(None, Page(size=100))),
-            statements(deck, lambda: deck.schedules.counts(ids, from_us(START))),
-            statements(deck, lambda: deck.schedules.last_ticks(ids)),
+            statements(lambda: deck.jobs.list(JobFilter(), Page(size=100))),
+            statements(lambda: deck.schedules.list(None, Page(size=100))),
+            statements(lambda: deck.schedules.counts(ids, from_us(START))),
+            statements(lambda: deck.schedules.last_ticks(ids)),
         ]
 
     for count in (1, 20):

@@ -22,7 +22,8 @@ class Deadline:
         self._lock = threading.Lock()
         self._at = math.inf
         self._groups: Callable[[], Sequence[int]] = tuple
-        self._has_struck = False
+        self.has_struck = False
+        """Whether it has killed; for the worker to take back."""
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
@@ -42,11 +43,6 @@ class Deadline:
             with self._lock:
                 self._at = math.inf
 
-    def take_strike(self) -> bool:
-        """Whether it has killed since this was asked."""
-        struck, self._has_struck = self._has_struck, False
-        return struck
-
     def _look(self) -> None:
         while True:
             time.sleep(self._every_s)
@@ -54,7 +50,7 @@ class Deadline:
                 if time.monotonic() < self._at:
                     continue
                 self._at = math.inf
-                self._has_struck = True
+                self.has_struck = True
                 for group in self._groups():
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(group, signal.SIGKILL)

@@ -1,6 +1,6 @@
 """A worker: the supervising process that claims runs, has its children execute them, and writes down what they say.
 
-One loop, one thread, one writer. It sleeps until something happens: the doorbell rings, a child speaks or dies, a
+One loop, one writer, one thread (and that of `processes.deadline`, which only looks at the clock). It sleeps until something happens: the doorbell rings, a child speaks or dies, a
 signal arrives, time makes something due. The application is never imported here; a template process holds it
 (`processes.template`) and tells the job types and settings as data.
 """
@@ -208,6 +208,9 @@ class Worker:
             self._retry_at = now + OUTAGE_S
         else:
             self._outage.end(now)
+        if self._deadline.has_struck:
+            # Before anything is heard of these deaths.
+            self._fence_self(now)
 
     def _keep_time(self, now: float) -> None:
         if now >= self._poll_at:
@@ -345,7 +348,8 @@ class Worker:
 
     def _fence_self(self, now: float) -> None:
         """Stop all work before anybody may take it for lost: whoever takes a run must find nobody at it."""
-        if now - self._heard_from > self._silence_s or self._deadline.take_strike():
+        if now - self._heard_from > self._silence_s or self._deadline.has_struck:
+            self._deadline.has_struck = False
             left = self._pool.abandon()
             self._heard_from = now
             if left:

@@ -1,4 +1,6 @@
-"""Brokers that are really started: those of the drill, to be killed, frozen and restarted by tests, with a client of their own."""
+"""Servers that are really started: those of the drill, to be killed, frozen and restarted by tests, the brokers with a client of
+their own.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +16,26 @@ import amqp  # type: ignore[import-untyped]  # it has no types
 import pytest
 import redis
 
-from jobdeck.drill import brokers, processes
+from jobdeck.drill import brokers, processes, servers
 from jobdeck.drill.servers import LOOPBACK, free_port
 from jobdeck.errors import ConfigurationError
 
-__all__ = ["RabbitMQ", "Redis", "Server", "free_port"]
+__all__ = ["Broker", "PostgreSQL", "RabbitMQ", "Redis", "free_port", "installed"]
 
 REQUIRED = os.environ.get("JOBDECK_TEST_SERVICES") == "required" or bool(os.environ.get("CI"))
 T = TypeVar("T")
 
 
-class Server(brokers.Broker):
+def installed(make: Callable[[], T]) -> T:
+    """Makes a server; without what it needs, the test is skipped, or fails where services are required."""
+    try:
+        return make()
+    except ConfigurationError as error:
+        give_up = pytest.fail if REQUIRED else pytest.skip
+        give_up(f"{error} `make test` installs it.")
+
+
+class Server(servers.Server):
     """In its `with` block it runs, unless a test has just killed it."""
 
     def __enter__(self) -> Self:
@@ -45,6 +56,23 @@ class Server(brokers.Broker):
         if not self.is_started:
             super().start()
             self.wait()
+
+
+class PostgreSQL(Server, servers.PostgreSQL):
+    """`address` is that of the server, without a database name."""
+
+    def __init__(self) -> None:
+        installed(super().__init__)
+        self.address = self.url.removesuffix("/postgres")
+
+    def start(self) -> None:
+        if not (self.folder / "data").exists():
+            self.make()
+        super().start()
+
+
+class Broker(Server, brokers.Broker):
+    """It can be killed, frozen, and flushed."""
 
     def kill(self) -> None:
         """SIGKILL; gone when this returns."""
@@ -74,11 +102,11 @@ class Server(brokers.Broker):
                 processes.strike(pid, number)
 
 
-class Redis(Server, brokers.Redis):
+class Redis(Broker, brokers.Redis):
     """`durable`: what was sent survives a kill; otherwise a kill loses everything. `password`: of its default user."""
 
     def __init__(self, *, durable: bool = False, password: str | None = None) -> None:
-        _installed(lambda: super(Redis, self).__init__(""))
+        installed(lambda: super(Redis, self).__init__(""))
         self._durable = durable
         self._password = password
         self.url = f"redis://{f':{password}@' if password else ''}{LOOPBACK}:{self.port}/0"
@@ -105,11 +133,11 @@ class Redis(Server, brokers.Redis):
         return [*command, "--requirepass", self._password] if self._password else command
 
 
-class RabbitMQ(Server, brokers.RabbitMQ):
+class RabbitMQ(Broker, brokers.RabbitMQ):
     """What was sent survives a kill, as its queues are durable and its messages persistent."""
 
     def __init__(self) -> None:
-        _installed(lambda: super(RabbitMQ, self).__init__(""))
+        installed(lambda: super(RabbitMQ, self).__init__(""))
 
     @contextlib.contextmanager
     def channel(self) -> Iterator[amqp.Channel]:
@@ -120,12 +148,3 @@ class RabbitMQ(Server, brokers.RabbitMQ):
     def flush(self, *queues: str) -> int:
         with self.channel() as channel:
             return sum(channel.queue_purge(queue) for queue in queues)
-
-
-def _installed(make: Callable[[], T]) -> T:
-    """Skip, or fail where services are required, when the server is not installed."""
-    try:
-        return make()
-    except ConfigurationError as error:
-        give_up = pytest.fail if REQUIRED else pytest.skip
-        give_up(f"{error} `make test` installs it.")
