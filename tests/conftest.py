@@ -53,11 +53,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0, every: float = 0.01) -> Any:
-    """What `condition` gives as soon as that is true; fails when it never is."""
+def until(
+    condition: Callable[[], Any], seconds: float = 20.0, every: float = 0.01, *, said: Callable[[], str] = str
+) -> Any:
+    """What `condition` gives as soon as that is true; fails when it never is, with what was `said` by then."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} seconds"
+        assert time.monotonic() < deadline, f"not within {seconds:g} seconds. {said()}"
         time.sleep(every)
     return found
 

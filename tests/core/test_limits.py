@@ -60,7 +60,7 @@ def test_arguments_of_any_characters_make_a_key() -> None:
 
 
 @pytest.mark.parametrize("n", [None, 1, LIMIT_LIMIT])
-def test_limits(n: int | None) -> None:
+def test_a_limit_is_none_or_a_number_up_to_the_greatest(n: int | None) -> None:
     assert check_limit(n) == n
 
 
@@ -70,14 +70,14 @@ def test_what_cannot_be_a_limit_is_refused(wrong: Any) -> None:
         check_limit(wrong)
 
 
-def test_policies() -> None:
+def test_only_the_four_policies_are_taken() -> None:
     assert [check_policy(word) for word in ("wait", "skip", "reject", "replace")] == list(WhenFull)
     for wrong in ("", "Wait", None, 1, ["wait"]):
         with pytest.raises(ValueError, match="none of wait, skip, reject, replace"):
             check_policy(wrong)
 
 
-def test_scopes() -> None:
+def test_a_scope_is_one_name_or_several() -> None:
     assert check_scope("type") == ("type",)
     assert check_scope(["a", "b"]) == check_scope(("a", "b")) == ("a", "b")
     for wrong in ("", [], (), [""], [1], ["a", None], None, 3, {"a": 1}):

@@ -47,7 +47,7 @@ def test_what_is_written_is_read_again(rules: list[Rule], comma: str, lower: boo
         ("90d,1000", [Rule(age_h=2160), Rule(count=1000)]),
     ],
 )  # fmt: skip
-def test_rules(written: str, rules: list[Rule]) -> None:
+def test_each_way_to_write_a_rule_is_read(written: str, rules: list[Rule]) -> None:
     assert parse(written) == tuple(rules)
 
 

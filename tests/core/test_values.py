@@ -59,7 +59,7 @@ def test_a_naive_datetime_is_no_instant() -> None:
     ("written", "seconds"),
     [("90s", 90), ("15m", 900), ("1h", 3600), ("2d", 172_800), ("1w", 604_800), ("500ms", 0.5), ("7", 7), (1.5, 1.5)],
 )
-def test_spans(written: Any, seconds: float) -> None:
+def test_a_span_is_read_in_every_unit(written: Any, seconds: float) -> None:
     assert parse_span(written) == timedelta(seconds=seconds)
 
 
@@ -239,7 +239,7 @@ def test_shown_statuses_are_derived() -> None:
         assert run(status=status).is_final
 
 
-def test_levels() -> None:
+def test_every_number_has_the_name_of_a_level() -> None:
     assert [level_name(n) for n in (0, 5, 10, 25, 30, 35, 50, 99)] == [
         "DEBUG", "DEBUG", "DEBUG", "INFO", "WARNING", "WARNING", "CRITICAL", "CRITICAL",
     ]  # fmt: skip

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ import psycopg
 
 from jobdeck import Deck
 
+from ..conftest import until
 from .walls import build_wall
 
 SITE = Path(__file__).with_name("site")
@@ -156,11 +156,7 @@ class Place:
         return [line.split() for line in self.effects.read_text().splitlines()] if self.effects.exists() else []
 
     def until(self, condition: Callable[[], Any], what: str, seconds: float = WITHIN_S) -> Any:
-        deadline = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}\n{self.said()}"
-            time.sleep(0.01)
-        return found
+        return until(condition, seconds, said=lambda: f"{what}\n{self.said()}")
 
     def keep_up(self) -> None:
         for process in self.processes:

@@ -28,13 +28,17 @@ def verdicts(ground: Ground, request: pytest.FixtureRequest) -> Iterator[Verdict
     """The chosen cells, some at a time: each of them mostly waits."""
     chosen = {item.name for item in request.session.items}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = {str(cell): pool.submit(live, ground, cell) for cell in CELLS if f"test_cell[{cell}]" in chosen}
+        found = {
+            str(cell): pool.submit(live, ground, cell)
+            for cell in CELLS
+            if f"{test_nothing_is_lost_or_done_twice.__name__}[{cell}]" in chosen
+        }
         yield found
     print(_grid(found))
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-def test_cell(cell: Cell, verdicts: Verdicts) -> None:
+def test_nothing_is_lost_or_done_twice(cell: Cell, verdicts: Verdicts) -> None:
     problems = verdicts[str(cell)].result()
     assert not problems, "\n".join(problems)
 

@@ -91,7 +91,7 @@ def test_a_decorated_function_stays_a_function() -> None:
 @pytest.mark.parametrize(
     ("timeout", "seconds"), [("1h", 3600), (90, 90), (timedelta(minutes=1), 60), (-1, -1), (None, None)]
 )
-def test_options(timeout: Any, seconds: float | None) -> None:
+def test_a_job_type_has_the_options_it_was_declared_with(timeout: Any, seconds: float | None) -> None:
     @job_type(timeout=timeout, warn_on_errors=True, capture_output=False, queue="slow")
     def task() -> None: ...
 

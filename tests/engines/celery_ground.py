@@ -12,6 +12,7 @@ from typing import Any
 from jobdeck import Deck, Run
 from jobdeck.core.ring import Ring
 
+from ..conftest import until
 from ..servers import Broker
 
 SITE = Path(__file__).with_name("celery_site")
@@ -116,8 +117,4 @@ class Ground:
 
     def until(self, condition: Any, seconds: float = LIMIT_S) -> Any:
         """What the condition gives as soon as that is true."""
-        deadline = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < deadline, f"not within {seconds:g} s; Celery said: {self.log('celery')[-4000:]}"
-            time.sleep(0.03)
-        return found
+        return until(condition, seconds, every=0.03, said=lambda: f"Celery said: {self.log('celery')[-4000:]}")

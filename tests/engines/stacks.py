@@ -6,19 +6,20 @@ import json
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from jobdeck import Deck, Run
 from jobdeck.core.filters import RunFilter
 from jobdeck.testing.conformance import Stack
 
+from ..conftest import until
 from ..servers import RabbitMQ, Redis
 
-T = TypeVar("T")
 ELSEWHERE = Path(__file__).with_name("elsewhere")
 ENQUEUER = Path(__file__).with_name("enqueuer.py")
+WITHIN_S = 60.0
 
 
 class OnSQLite(Stack):
@@ -185,7 +186,7 @@ class Inline(Stack):
         told = {"type": type_id, "arguments": arguments, "options": {**options, "after": ids, "title": title}}
         with self._connected() as connection:
             connection.sendall(json.dumps(told).encode() + b"\n")
-        found: Sequence[Run] = until(lambda: deck.runs.list(RunFilter(text=title)).items)
+        found: Sequence[Run] = until(lambda: deck.runs.list(RunFilter(text=title)).items, WITHIN_S)
         return found[0]
 
     def _connected(self) -> socket.socket:
@@ -198,17 +199,9 @@ class Inline(Stack):
                 return None
             return connection
 
-        return until(connect)
+        found: socket.socket = until(connect, WITHIN_S)
+        return found
 
     @property
     def _socket(self) -> Path:
         return self.home / "enqueuer"
-
-
-def until(condition: Callable[[], T | None], within_s: float = 60.0) -> T:
-    """What the condition gives as soon as that is true."""
-    deadline = time.monotonic() + within_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {within_s:g} s"
-        time.sleep(0.05)
-    return found

@@ -250,6 +250,7 @@ def test_it_ends_with_the_process_that_it_stands_beside(sites: Callable[..., Sit
         until(lambda: site.workers, 30)
         stranger.kill()
     until(lambda: not site.workers, 30)
+    assert until(lambda: [path.name for path in (site.home / "beside").iterdir()] == ["lock"])
 
 
 STARTING = """

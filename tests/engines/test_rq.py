@@ -20,6 +20,7 @@ from rq.serializers import JSONSerializer
 from jobdeck import Deck, Run, Status
 from jobdeck.core.ring import Ring
 
+from ..conftest import until
 from ..servers import Redis
 
 SITE = Path(__file__).with_name("rq_site")
@@ -31,9 +32,9 @@ LOADED = ("-c", "jobdeck.engines.rq_loaded")
 class Stand:
     """A deck whose default queue is on RQ, and the processes that serve it."""
 
-    def __init__(self, home: Path, server: Redis, until: Callable[..., Any], **settings: Any) -> None:
+    def __init__(self, home: Path, server: Redis, **settings: Any) -> None:
         home.mkdir()
-        self.home, self._until = home, until
+        self.home = home
         # A database of Redis for each, as workers of one must not take the messages of another.
         self.redis_url = f"{server.url.removesuffix('/0')}/{next(_databases) % 16}"
         told: dict[str, Any] = {
@@ -109,10 +110,7 @@ class Stand:
         return found[0]
 
     def until(self, condition: Callable[[], Any], seconds: float = 150.0) -> Any:
-        try:
-            return self._until(condition, seconds)
-        except AssertionError:
-            raise AssertionError(f"not within {seconds:g} s; the processes said: {self.said()}") from None
+        return until(condition, seconds, said=lambda: f"The processes said: {self.said()}")
 
     def said(self) -> str:
         """What all processes have written."""
@@ -157,9 +155,9 @@ def site() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory, redis_server: Redis, until: Callable[..., Any]) -> Iterator[Stand]:
+def stand(tmp_path_factory: pytest.TempPathFactory, redis_server: Redis) -> Iterator[Stand]:
     """One place on SQLite with a dispatcher and an RQ worker, for all tests that leave both alive."""
-    stand = Stand(tmp_path_factory.mktemp("rq") / "home", redis_server, until)
+    stand = Stand(tmp_path_factory.mktemp("rq") / "home", redis_server)
     try:
         stand.dispatcher()
         stand.worker(*LOADED)
@@ -169,12 +167,12 @@ def stand(tmp_path_factory: pytest.TempPathFactory, redis_server: Redis, until: 
 
 
 @pytest.fixture
-def stands(tmp_path: Path, redis_server: Redis, until: Callable[..., Any]) -> Iterator[Callable[..., Stand]]:
+def stands(tmp_path: Path, redis_server: Redis) -> Iterator[Callable[..., Stand]]:
     """Makes places without processes, for one test."""
     made: list[Stand] = []
 
     def make(server: Redis = redis_server, **settings: Any) -> Stand:
-        made.append(Stand(tmp_path / f"home-{len(made)}", server, until, **settings))
+        made.append(Stand(tmp_path / f"home-{len(made)}", server, **settings))
         return made[-1]
 
     yield make
@@ -361,10 +359,9 @@ def within(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     redis_server: Redis,
-    until: Callable[..., Any],
 ) -> Iterator[Stand]:
     """A place where runs are executed in RQ's own processes."""
-    stand = Stand(tmp_path_factory.mktemp("rq") / "home", redis_server, until, isolation="none")
+    stand = Stand(tmp_path_factory.mktemp("rq") / "home", redis_server, isolation="none")
     try:
         stand.dispatcher()
         stand.worker(*LOADED, *request.param)

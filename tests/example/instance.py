@@ -9,14 +9,14 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jobdeck.drill import processes
 
+from ..conftest import until
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "repository"
-Until = Callable[..., Any]
 _READY = re.compile(r"is ready at http://127\.0\.0\.1:(\d+)/ ")
 
 
@@ -25,8 +25,8 @@ class Instance:
     was started, and kept.
     """
 
-    def __init__(self, home: Path, until: Until, python_path: Path | None = None, **settings: str) -> None:
-        self.home, self.port, self._until = home, 0, until
+    def __init__(self, home: Path, python_path: Path | None = None, **settings: str) -> None:
+        self.home, self.port = home, 0
         self.log = home.parent / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.environment = {
@@ -41,7 +41,7 @@ class Instance:
     def start(self) -> None:
         """Start it and wait until it serves."""
         self.process = self.spawn(self.log, *_jobdeck("up", "--port", str(self.port)))
-        self.port = int(self._until(self._announced, seconds=30, every=0.1)[1])
+        self.port = int(until(self._announced, seconds=30, every=0.1)[1])
 
     def spawn(self, log: Path, *command: str) -> subprocess.Popen[bytes]:
         """Start a process with the same environment, in the example's folder."""
@@ -76,7 +76,7 @@ class Instance:
         assert len(self.members()) >= 3
         self.process.send_signal(number)
         code = self.process.wait(60)
-        self._until(lambda: not self.members())
+        until(lambda: not self.members())
         return code
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class Instance:
             found = self.ask(f"/api/runs/{run['id']}")
             return found if found["finished_at"] else None
 
-        found: dict[str, Any] = self._until(look, seconds=seconds, every=0.1)
+        found: dict[str, Any] = until(look, seconds=seconds, every=0.1)
         return found
 
     def _announced(self) -> re.Match[str] | None:

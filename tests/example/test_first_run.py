@@ -14,19 +14,20 @@ from xml.etree import ElementTree
 
 import pytest
 
-from .instance import Instance, Until
+from ..conftest import until
+from .instance import Instance
 
 KERNEL = "{http://datacite.org/schema/kernel-4}"
 
 
 @pytest.fixture
-def instance(tmp_path: Path, until: Until) -> Iterator[Instance]:
-    made = Instance(tmp_path / "home", until)
+def instance(tmp_path: Path) -> Iterator[Instance]:
+    made = Instance(tmp_path / "home")
     yield made
     made.close()
 
 
-def test_the_first_run(instance: Instance, until: Until) -> None:
+def test_the_first_run(instance: Instance) -> None:
     instance.start()
     assert stat.S_IMODE(instance.home.stat().st_mode) == 0o700
     assert stat.S_IMODE((instance.home / "token").stat().st_mode) == 0o600

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ..servers import RabbitMQ, Redis
-from .instance import Instance, Until
+from .instance import Instance
 
 LEAVES_WITHIN_S = 20.0
 CELERY = ("celery", "-A", "tasks", "worker", "-I", "jobdeck.engines.celery", "-Q", "default")
@@ -74,8 +74,8 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def instance(site: Site, tmp_path: Path, until: Until) -> Iterator[Instance]:
-    made = Instance(tmp_path / "instance", until, python_path=tmp_path, **site.settings)
+def instance(site: Site, tmp_path: Path) -> Iterator[Instance]:
+    made = Instance(tmp_path / "instance", python_path=tmp_path, **site.settings)
     yield made
     made.close()
 

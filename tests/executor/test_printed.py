@@ -7,7 +7,7 @@ import sys
 from jobdeck.executor.printed import Printed
 
 
-def test_lines() -> None:
+def test_lines_are_told_whole_and_without_empty_ones() -> None:
     said: list[str] = []
     stream = Printed("stdout", sys.__stdout__, said.append)
     print("one\ntwo", file=stream)

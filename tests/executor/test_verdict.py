@@ -11,7 +11,7 @@ from jobdeck import RunStopped, TaskExecutionPartialError
 from jobdeck.executor import verdict
 
 
-def test_values() -> None:
+def test_a_returned_value_is_kept_and_logged_errors_are_a_warning() -> None:
     kept = verdict.returned({"at": datetime(2026, 1, 2, tzinfo=UTC)}, errors_logged=0, warn_on_errors=True)
     assert (kept.kind, kept.result) == ("success", '{"at":"2026-01-02T00:00:00+00:00"}')
     warned = verdict.returned(None, errors_logged=2, warn_on_errors=True)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 import pytest
 
 from jobdeck import Deck, Run
+
+from ..conftest import until
 
 WORK = Path(__file__).with_name("work")
 
@@ -76,11 +77,7 @@ class Place:
         return [entry.message for entry in self.deck.runs.logs(run.id, limit=2000).entries]
 
     def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-        deadline = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < deadline, f"not within {seconds:g} s; workers said: {self._said()}"
-            time.sleep(0.005)
-        return found
+        return until(condition, seconds, every=0.005, said=lambda: f"Workers said: {self._said()}")
 
     def close(self) -> None:
         for process in self.workers:

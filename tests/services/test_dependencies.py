@@ -147,6 +147,7 @@ def test_a_run_may_begin_after_any_end(deck: Deck, clock: TurnedClock) -> None:
         else:
             worker.end(claim(worker, first)[0], OutcomeKind(how))
         worker.end(claim(worker, second)[0])
+        assert (deck.runs.get(first.id).is_final, verdict(deck, second)) == (True, ("SUCCESS", None)), how
 
 
 def test_a_queued_parent_that_is_cancelled_or_expires_ends_what_waits_for_it(deck: Deck, clock: TurnedClock) -> None:
@@ -213,8 +214,10 @@ def test_a_delay_counts_beside_what_is_waited_for(deck: Deck, clock: TurnedClock
     second = deck.runs.start("harvest", after=[first], start_in="1h")
     worker.end(claim(worker, first)[0])
     claim(worker)
+    assert verdict(deck, second) == ("QUEUED", None)
     clock.us += 3_600_000_000
     claim(worker, second)
+    assert verdict(deck, second) == ("RUNNING", None)
 
 
 def test_unknown_runs_are_refused_and_nothing_is_stored(deck: Deck) -> None:

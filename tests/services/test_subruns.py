@@ -110,7 +110,7 @@ def test_a_body_that_returns_last_ends_its_run(deck: Deck) -> None:
 
 
 @pytest.mark.parametrize("returns_first", [True, False])
-def test_verdicts(deck: Deck, returns_first: bool) -> None:
+def test_a_parent_ends_by_its_body_and_its_sub_runs_together(deck: Deck, returns_first: bool) -> None:
     worker = Worker(deck)
     ok, bad, off = OutcomeKind.SUCCESS, OutcomeKind.ERROR, OutcomeKind.STOPPED
     for body, children, expected in (
