@@ -18,7 +18,7 @@ from jobdeck.store.statements import execute, fetch
 
 from . import model, test_dependencies, test_lifecycle, test_limits, test_retries, test_subruns, test_unique_keys
 from .conftest import TurnedClock
-from .model import live, walled
+from .model import Lives, live, walled
 
 Patch = pytest.MonkeyPatch
 ANYBODY = "id = ? AND (owner = ? OR 1) AND (fence = ? OR 1)"
@@ -300,11 +300,11 @@ SCENARIO_KILLS: list[tuple[Callable[[Patch], None], Scenario]] = [
 ]
 
 
-def outcome_of(deck: Deck, clock: TurnedClock) -> BaseException | None:
+def outcome_of(deck: Deck, clock: TurnedClock, kind: type[Lives] | None = None) -> BaseException | None:
     """What the model says, at its first complaint."""
     try:
         live(
-            deck, clock, max_examples=300, stateful_step_count=30, phases=[Phase.generate], derandomize=True,
+            deck, clock, kind, max_examples=300, stateful_step_count=30, phases=[Phase.generate], derandomize=True,
             database=None,
         )  # fmt: skip
     except BaseException as error:
