@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from jobdeck import Run
@@ -140,3 +141,20 @@ def test_a_wrong_password_is_told_in_one_line_without_it(server: PostgreSQL, tmp
     checked = ask(wrong, "check")
     assert checked.returncode == 1 and checked.stderr == ""
     assert "password authentication failed" in checked.stdout and "battery-staple" not in checked.stdout
+
+
+def test_a_server_that_takes_no_writes_is_waited_for(server: PostgreSQL, places: Callable[..., Place]) -> None:
+    url = server.database("standby")
+    place = places(database_url=url, lease="2s", processes=1)
+    worker = place.worker()
+    place.begun(place.start("sleep", seconds=300))
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("ALTER DATABASE standby SET default_transaction_read_only = on")
+        admin.execute("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = 'standby' AND pid <> pg_backend_pid()""")
+        # By then it was refused several times.
+        place.until(lambda: "could not renew its claims in time" in place.said())
+        admin.execute("ALTER DATABASE standby RESET default_transaction_read_only")
+    assert place.run("add", a=2).status == "SUCCESS"
+    assert worker.poll() is None
+    assert "Traceback" not in place.said()

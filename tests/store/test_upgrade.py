@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
+from sqlalchemy import Connection, event, text
 
 from jobdeck import Deck, job_type
 from jobdeck.services.claims import Claims, Report
@@ -69,3 +72,27 @@ def test_runs_of_the_first_version_go_on_in_the_second(deck: Deck) -> None:
     assert [claim.id for claim in won] == [IDS["QUEUED"], newer.id]
     old = Claims(deck.database, Holder(id="w", host="h", boot_id="b"), ("default",), ("greet",))
     assert [claim.id for claim in old.held()] == [IDS["RUNNING"]]
+
+
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+def test_a_migration_may_think_for_longer_than_other_transactions(
+    empty_database_url: str, tmp_path: Path, until: Callable[..., Any]
+) -> None:
+    deck = Deck(job_types=[greet], home=tmp_path, database_url=empty_database_url, lease="1")
+    other = Database(deck.settings)
+    thinks = iter([True])
+
+    def think(connection: Connection, cursor: Any, statement: str, *_: object) -> None:
+        if not statement.lstrip().startswith("CREATE TABLE") or not next(thinks, False):
+            return
+        with psycopg.connect(empty_database_url, autocommit=True) as onlooker, other.engine.connect() as beside:
+            # It stands still for a shorter time than the migration does.
+            pid = beside.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            until(lambda: not onlooker.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone())
+            beside.invalidate()
+
+    with closing(deck), closing(other):
+        event.listen(deck.database.engine, "before_cursor_execute", think)
+        assert deck.upgrade_database()
+        assert next(thinks, None) is None
+        deck.check_schema()

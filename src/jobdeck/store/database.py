@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, exc, text
+from sqlalchemy import Connection, Engine, ExceptionContext, PoolProxiedConnection, create_engine, event, exc, text
 
 from ..config import Settings
 from ..errors import ConfigurationError, InvalidInput, SchemaOutdated, StoreError
@@ -32,7 +32,14 @@ _SQLITE_OUTAGES = (sqlite3.OperationalError, sqlite3.DatabaseError)
 BUSY_TIMEOUT_MS = 15_000
 CONNECT_S = 10
 """How long PostgreSQL may take to accept a connection: an address that swallows packets must not keep anybody for minutes."""
+UNHEARD_S = 20.0
+"""After how long without a sign from PostgreSQL's host a connection is broken, while an answer is owed too."""
+IDLE_S = 10.0
+"""How long a transaction on PostgreSQL may stand still at most: whoever is frozen in one must not keep its locks."""
 OLDEST_POSTGRESQL = 13
+# Its driver counts among internal errors that nothing may be written (a standby, since a failover), or that a session has ended
+# because its transaction stood still or took too long.
+_TURNED_AWAY = frozenset({"25006", "25P03", "25P04"})
 _UNREADABLE = (
     "JOBDECK_DATABASE_URL cannot be read; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %40 for @ and %2F for / in a"
     " password."
@@ -67,7 +74,7 @@ class Database:
         """The SQLAlchemy engine, made on first use."""
         if self.is_sqlite:
             return self._sqlite_engine()
-        return _postgresql_engine(self._settings.database_url, self._patience_s)
+        return _postgresql_engine(self._settings.database_url, self._patience_s, self._settings.lease_s)
 
     @cached_property
     def path(self) -> Path | None:
@@ -255,7 +262,7 @@ def _plain_errors() -> Iterator[None]:
         raise StoreError(f"The database cannot serve: {error}") from error
     except exc.DBAPIError as error:
         is_outage = isinstance(error, exc.OperationalError) or error.connection_invalidated
-        if not is_outage and type(error.orig) not in _SQLITE_OUTAGES:
+        if not (is_outage or _is_turned_away(error.orig) or type(error.orig) in _SQLITE_OUTAGES):
             raise
         lines = str(error.orig).splitlines() or [type(error.orig).__name__]
         raise StoreError(f"The database cannot serve: {lines[0]}") from error
@@ -271,11 +278,17 @@ def _plain_errors() -> Iterator[None]:
 def _is_outage(error: Exception) -> bool:
     """Whether PostgreSQL's own driver says that the server is away, or gave up: it is loaded only where it is used."""
     psycopg = sys.modules.get("psycopg")
-    return psycopg is not None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    is_away = psycopg is not None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return is_away or _is_turned_away(error)
 
 
-def _postgresql_engine(url: str, patience_s: float | None) -> Engine:
-    how = {"connect_timeout": CONNECT_S} if patience_s is None else _hasty(patience_s)
+def _is_turned_away(error: BaseException | None) -> bool:
+    """Whether PostgreSQL serves, but nothing more is to be had from it on this connection."""
+    return getattr(error, "sqlstate", None) in _TURNED_AWAY
+
+
+def _postgresql_engine(url: str, patience_s: float | None, lease_s: float) -> Engine:
+    how = _how_to_connect(patience_s)
     try:
         engine = create_engine(url, paramstyle="format", pool_size=10, max_overflow=60, connect_args=how)
     except ModuleNotFoundError as error:
@@ -287,6 +300,12 @@ def _postgresql_engine(url: str, patience_s: float | None) -> Engine:
         raise ConfigurationError(_UNREADABLE) from None
     if "@" in (engine.url.host or ""):
         raise ConfigurationError(_UNREADABLE)
+    _attend(engine, _bounds(patience_s, lease_s))
+    return engine
+
+
+def _attend(engine: Engine, bounds: str) -> None:
+    """Have every connection to PostgreSQL looked at when it is opened, used again, and done with."""
 
     @event.listens_for(engine, "connect")
     def look_at_version(driver: Any, record: Any) -> None:
@@ -296,6 +315,18 @@ def _postgresql_engine(url: str, patience_s: float | None) -> Engine:
             raise ConfigurationError(
                 f"PostgreSQL {number // 10_000} is too old: jobdeck needs PostgreSQL {OLDEST_POSTGRESQL} or newer."
             )
+
+    # Said here and not as `options` of the connection, which poolers such as PgBouncer refuse.
+    @event.listens_for(engine, "connect")
+    def bound(driver: Any, record: Any) -> None:
+        driver.autocommit = True
+        driver.execute(bounds)
+        driver.autocommit = False
+
+    @event.listens_for(engine, "handle_error")
+    def let_go(context: ExceptionContext) -> None:
+        if _is_turned_away(context.original_exception):
+            context.is_disconnect = True
 
     # What `pool_pre_ping` does at every use, and costs a round trip, is wanted after a pause only.
     @event.listens_for(engine, "checkout")
@@ -309,8 +340,6 @@ def _postgresql_engine(url: str, patience_s: float | None) -> Engine:
     @event.listens_for(engine, "checkin")
     def note(driver: Any, record: Any) -> None:
         record.info["used"] = time.monotonic()
-
-    return engine
 
 
 def _server_version(driver: Any) -> int:
@@ -326,8 +355,8 @@ def _lane(engine: Engine, *, in_one_go: bool) -> Iterator[Lane]:
         with driver.pipeline() if in_one_go else nullcontext():
             yield Lane(driver, is_sqlite=False)
             driver.commit()
-    except BaseException:
-        if driver.closed:
+    except BaseException as error:
+        if driver.closed or _is_turned_away(error):
             pooled.invalidate()
         else:
             driver.rollback()
@@ -336,13 +365,26 @@ def _lane(engine: Engine, *, in_one_go: bool) -> Iterator[Lane]:
         pooled.close()
 
 
-def _hasty(patience_s: float) -> dict[str, Any]:
-    ms = int(patience_s * 1000)
+def _how_to_connect(patience_s: float | None) -> dict[str, Any]:
+    """What libpq is told of how long to wait for a connection, and for a sign of the host at its other end."""
+    connect_s, unheard_s = (CONNECT_S, UNHEARD_S) if patience_s is None else (max(2, int(patience_s)), patience_s / 2)
+    probe_s = max(1, int(unheard_s / 4))
     return {
-        "connect_timeout": max(2, int(patience_s)),
-        "tcp_user_timeout": ms,
-        "options": f"-c statement_timeout={ms} -c lock_timeout={ms} -c idle_in_transaction_session_timeout={ms}",
+        "connect_timeout": connect_s,
+        "keepalives": 1,
+        "keepalives_idle": max(1, int(unheard_s) - 2 * probe_s),
+        "keepalives_interval": probe_s,
+        "keepalives_count": 2,
+        "tcp_user_timeout": int(unheard_s * 1000),
     }
+
+
+def _bounds(patience_s: float | None, lease_s: float) -> str:
+    """What a session of PostgreSQL is told of how long things may take, as SQL."""
+    bounds = {"idle_in_transaction_session_timeout": min(IDLE_S, lease_s / 3)}
+    if patience_s is not None:
+        bounds |= {"statement_timeout": patience_s, "lock_timeout": patience_s}
+    return "; ".join(f"SET {name} = {int(seconds * 1000)}" for name, seconds in bounds.items())
 
 
 def _is_sqlite(connection: Connection) -> bool:

@@ -25,6 +25,8 @@ def upgrade(database: Database) -> bool:
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     with database.write() as connection:
         if not database.is_sqlite:
+            # A migration may think for as long as it wants between its statements.
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
             # Whoever comes second waits here, and then finds the tables made.
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
