@@ -170,6 +170,32 @@ def test_what_a_dead_worker_of_this_host_held_is_lost(deck: Deck) -> None:
     assert [worker.id for worker in deck.workers.list()] == [workers[1].id, workers[2].id]
 
 
+def test_a_worker_that_was_never_heard_of_again_is_forgotten_after_a_week_unless_it_holds_something(deck: Deck) -> None:
+    now, day = deck.office.clock.now_us(), 24 * 3600 * 1_000_000
+
+    def begin(name: str, at_us: int) -> WorkerInfo:
+        worker = WorkerInfo(id=str(uuid.uuid4()), host=name, pid=1, pid_started=1, boot_id="boot", queues=("default",),
+                            types=("greet",), processes=1, started_at=from_us(at_us), seen_at=from_us(at_us))  # fmt: skip
+        Presence(deck.database, worker).begin(at_us)
+        return worker
+
+    def known() -> list[str]:
+        return [one.host for one in workers if Rescue(deck.database).worker(one.id) is not None]
+
+    workers = [begin("idle", now), begin("holds", now), begin("lives", now), begin("held", now)]
+    for worker in (workers[1], workers[3]):
+        deck.runs.start("greet")
+        who, late = Holder(id=worker.id, host=worker.host, boot_id="boot"), deck.office.clock.now_us()
+        claims = Claims(deck.database, who, ("default",), ("greet",))
+        (claim,) = claims.exchange(Report(), 1, late).won
+    claims.exchange(Report(ended=[(claim, Outcome(kind=OutcomeKind.SUCCESS, started_us=late, ended_us=late))]), 0, late)
+    Presence(deck.database, workers[2]).renew(now + 2 * day, 0)
+    begin("within the week", now + 6 * day)
+    assert known() == ["idle", "holds", "lives", "held"]
+    begin("after it", now + 8 * day)
+    assert known() == ["holds", "lives"]
+
+
 def test_many_runs_are_started_in_order_or_not_at_all(deck: Deck) -> None:
     ids = deck.runs.start_many("greet", [{"times": n} for n in range(300)], queue="slow")
     assert list(ids) == sorted(ids)

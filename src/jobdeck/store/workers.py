@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, exists, insert, literal_column, or_, select, update
 
 from ..core.times import from_us
 from ..core.worker import HeldRun, WorkerInfo
 from . import rows
 from .statements import AnyConnection, execute, fetch, marks
-from .tables import workers
+from .tables import runs, workers
 
 LISTED_LIMIT = 1000
 _KEEP_US = 7 * 24 * 3600 * 1_000_000
@@ -22,8 +22,11 @@ _HELD = """FROM jobdeck_run r JOIN jobdeck_attempt a ON a.run_id = r.id AND a.at
 
 
 def add(connection: Connection, tenant: str, worker: WorkerInfo, now_us: int) -> None:
-    """Register a worker at its start, and forget those that ended long ago."""
-    connection.execute(delete(workers).where(workers.c.ended_at < now_us - _KEEP_US))
+    """Register a worker at its start, and forget those that ended long ago, or fell silent then and hold nothing."""
+    long_ago = now_us - _KEEP_US
+    holds = exists().where(runs.c.owner == workers.c.id, runs.c.status == literal_column("'RUNNING'"))
+    is_lost = and_(workers.c.ended_at.is_(None), workers.c.seen_at < long_ago, ~holds)
+    connection.execute(delete(workers).where(or_(workers.c.ended_at < long_ago, is_lost)))
     connection.execute(
         insert(workers).values(
             id=worker.id,
