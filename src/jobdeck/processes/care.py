@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -37,14 +38,17 @@ class Care:
         self.due_at = 0.0
 
     def start_over(self) -> None:
-        """Count silence from now on, as the database did not serve."""
+        """Count silence from now on, as the database did not serve; who was stopped, perhaps amid a write, is ended in time."""
         self._rescuer.start_over()
+        with contextlib.suppress(StoreError):
+            _done(lambda: self._rescuer.end_stopped(time.monotonic()))
 
     def look(self, now: float) -> bool:
         """Do what is due; whether that made work for somebody. StoreError when the database cannot serve."""
         self.due_at = now + self._every_s
         duties: tuple[Callable[[], object], ...] = (
             self._rescuer.bury_dead,
+            lambda: self._rescuer.note_stopped(now),
             lambda: self._rescuer.watch(now),
             lambda: tend(self._database, _now_us()),
             lambda: carry_out(self._database, self._settings, self._declared, _now_us()),

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from ..core.worker import WorkerInfo
 
+_BOOT_DIGITS = 27
+_FIRST_PID_NAMESPACE = 0xEFFFFFFC
+"""Its inode is the same on every Linux."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -46,18 +49,42 @@ def host_name() -> str:
 
 
 def boot_id() -> str:
-    """Changes at every boot of the host."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    """Where process ids mean what they mean here: another at every boot, and in every PID namespace of a boot. 36 characters.
+
+    In the first namespace, where no container is, it is the kernel's own, so that workers of older versions understand it.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    namespace = os.stat("/proc/self/ns/pid").st_ino
+    return boot if namespace == _FIRST_PID_NAMESPACE else f"{_digits(boot)}-{namespace & 0xFFFFFFFF:08x}"
+
+
+def is_same_boot(one: str, other: str) -> bool:
+    """Whether two of what `boot_id` gives, also in older versions, are of one boot, in whatever namespaces."""
+    return _digits(one) == _digits(other)
+
+
+def _digits(boot: str) -> str:
+    return boot.replace("-", "")[:_BOOT_DIGITS]
 
 
 def started_ticks(pid: int) -> int | None:
     """When a process started, in clock ticks since boot; None when there is no such process (or only a zombie)."""
+    return _stat(pid)[1]
+
+
+def is_stopped(pid: int, started: int) -> bool:
+    """Whether this process stands still by a signal, until another one has it go on."""
+    return _stat(pid) == ("T", started)
+
+
+def _stat(pid: int) -> tuple[str, int | None]:
+    """The state of a process, as a letter, and when it started; nothing of one that is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return None
-    after_name = stat.rpartition(")")[2].split()
-    return None if after_name[0] in ("Z", "X") else int(after_name[19])
+        return "", None
+    state, *rest = stat.rpartition(")")[2].split()
+    return state, None if state in ("Z", "X") else int(rest[18])
 
 
 def end(pid: int, started: int, *, group: bool = False, within_s: float = 5.0) -> bool:
@@ -80,5 +107,5 @@ def end(pid: int, started: int, *, group: bool = False, within_s: float = 5.0) -
 
 
 def is_dead(worker: WorkerInfo) -> bool:
-    """Whether a worker of this host is gone."""
-    return worker.boot_id != boot_id() or started_ticks(worker.pid) != worker.pid_started
+    """Whether a worker with our `boot_id` is gone."""
+    return started_ticks(worker.pid) != worker.pid_started

@@ -1,7 +1,8 @@
 """Looks after other workers: takes back what those held that are dead or silent.
 
-On its own host it asks the kernel who is dead, at once, and reads in their pages what had begun; whoever is silent there
-for a whole lease is killed first, so that no run is ever executed twice at a time. Elsewhere only heartbeats tell.
+On its own host, where process ids mean the same to both, it asks the kernel who is dead, at once, and reads in their pages
+what had begun; whoever is silent there for a whole lease is killed first, so that no run is ever executed twice at a time.
+Elsewhere, in another container too, only heartbeats tell: a host's name proves nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from .pages import Pages, remove_folder
 
 logger = logging.getLogger(__name__)
 
+_LOOKS = 3
+"""So often somebody must be found stopped, as whoever looks may have been stopped together with it and go on first."""
+
 
 class Rescuer:
     """One worker's care for all others."""
@@ -31,10 +35,12 @@ class Rescuer:
         self._rescue = Rescue(database)
         self._me = me
         self._watch = Watch(lease_s)
+        self._lease_s = lease_s
+        self._stopped: dict[str, tuple[WorkerInfo, float, int]] = {}
 
     def bury_dead(self) -> bool:
         """Take back what dead workers of this host held; whether there were any."""
-        dead = [worker for worker in self._rescue.on_host(self._me.host) if identity.is_dead(worker)]
+        dead = [worker for worker in self._rescue.on_host(self._me.host) if self._is_dead(worker)]
         for worker in dead:
             self._bury(worker)
         return bool(dead)
@@ -59,6 +65,25 @@ class Rescuer:
         """Trust no silence so far: the database did not serve, and the others may be as mute as this worker was."""
         self._watch.forget()
 
+    def note_stopped(self, now: float) -> None:
+        """On SQLite, ask the kernel which neighbours are stopped, and remember since when (monotonic seconds)."""
+        if self._database.is_sqlite:
+            stopped = [worker for worker in self._rescue.on_host(self._me.host)
+                       if self._is_neighbour(worker) and identity.is_stopped(worker.pid, worker.pid_started)]  # fmt: skip
+            before = [(worker, *self._stopped.get(worker.id, (None, now, 0))[1:]) for worker in stopped]
+            self._stopped = {worker.id: (worker, since, looks + 1) for worker, since, looks in before}
+
+    def end_stopped(self, now: float) -> None:
+        """Kill those that have been stopped for a whole lease: amid a write, they keep all others from writing, so that no
+        silence can be counted. What they held is taken back once that can be written.
+        """
+        self.note_stopped(now)
+        for worker, since, looks in self._stopped.values():
+            if looks >= _LOOKS and now - since >= self._lease_s:
+                with contextlib.suppress(PermissionError):
+                    if identity.end(worker.pid, worker.pid_started):
+                        logger.warning("worker %s was stopped for a whole lease and is killed", worker.id[:8])
+
     def _take(self, worker: WorkerInfo | None, beats: list[Beat], *, is_mute: bool) -> None:
         # One that says that it lives has left these runs by itself, and may be at others.
         if worker is not None and is_mute and self._is_neighbour(worker):
@@ -69,6 +94,12 @@ class Rescuer:
                     return
         taken = self._rescue.take(beats, worker, _now_us())
         logger.warning("worker %s was silent for a whole lease; %d runs are taken from it", beats[0][1][:8], taken)
+
+    def _is_dead(self, worker: WorkerInfo) -> bool:
+        if worker.boot_id == self._me.boot_id:
+            return identity.is_dead(worker)
+        # Who shares a file of SQLite is on one host, which was booted since.
+        return self._database.is_sqlite and not identity.is_same_boot(worker.boot_id, self._me.boot_id)
 
     def _is_neighbour(self, worker: WorkerInfo) -> bool:
         same_host = (worker.host, worker.boot_id) == (self._me.host, self._me.boot_id)
