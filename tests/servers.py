@@ -9,6 +9,7 @@ import os
 import signal
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -96,10 +97,12 @@ class Broker(Server, brokers.Broker):
         """Lose the messages in these queues; Redis loses all it has."""
 
     def _signal(self, number: int) -> None:
-        for pid in processes.told(self._mark):
-            # The guard has to go on, to be told that the server is to end.
-            if self._guard is not None and pid != self._guard.pid:
-                processes.strike(pid, number)
+        if self._guard is None:
+            return
+        # The guard has to go on, to be told that the server is to end. Redis writes its title over its environment.
+        children = Path(f"/proc/{self._guard.pid}/task/{self._guard.pid}/children").read_text().split()
+        for pid in {*processes.told(self._mark), *map(int, children)} - {self._guard.pid}:
+            processes.strike(pid, number)
 
 
 class Redis(Broker, brokers.Redis):

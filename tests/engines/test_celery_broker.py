@@ -7,6 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -110,6 +111,27 @@ def test_a_broker_that_is_away_is_said_to_be_at_once(broker: Broker, engine_of: 
     finally:
         broker.start()
     assert engine.ring(rings(2)) == 2
+
+
+def test_a_broker_that_is_silent_keeps_nobody_waiting(broker: Server, engine_of: Callable[..., CeleryEngine]) -> None:
+    patient = {} if isinstance(broker, RabbitMQ) else {"socket_timeout": 600, "socket_connect_timeout": 600}
+    engine = engine_of(broker.url, broker_transport_options=patient)
+    others = engine_of(broker.url, broker_transport_options=patient)
+    uses: list[Callable[[], object]] = [lambda: engine.ring(rings(2)), lambda: others.depth("default")]
+    assert engine.ring(rings(1)) == 1
+    assert others.depth("default") == 0
+    with ThreadPoolExecutor(2) as aside:
+        broker.freeze()
+        try:
+            for one in [aside.submit(use) for use in uses]:
+                with pytest.raises(EngineError, match=r"cannot be used: .*[Tt]ime"):
+                    one.result(30)
+        finally:
+            broker.thaw()
+    assert engine.ring(rings(2)) == 2
+    # What was on its way may have been taken as well.
+    assert engine.depth("default") in (3, 5)
+    assert others.depth("default") == 0
 
 
 def test_a_wrong_password_is_told_without_it(rabbitmq_server: RabbitMQ, engine_of: Callable[..., CeleryEngine]) -> None:

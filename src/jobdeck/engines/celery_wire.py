@@ -67,17 +67,16 @@ class Wire:
 
     def depth(self, queue: str) -> int | None:
         """How many messages wait in a queue there; None when this broker does not tell. EngineError."""
-        kind = self._connection.transport.driver_type
-        if kind not in ("amqp", "redis"):
+        if self._connection.transport.driver_type not in ("amqp", "redis"):
             return None
         try:
-            with contextlib.closing(self._connection.channel()) as channel:
-                # On Redis there is nothing to declare, and to ask whether there is a queue forgets a global_keyprefix.
-                return int(channel.queue_declare(queue=queue, passive=kind == "amqp").message_count)
+            channel = self._connection.channel()
+            count = self._count(channel, queue)
+            # Not when it failed: the same silence would be waited for once more.
+            channel.close()
         except Exception as error:  # as above
-            if getattr(error, "code", None) in _NOT_FOUND or getattr(error, "reply_code", None) in _NOT_FOUND:
-                return 0
             raise self._failure(error) from error
+        return count
 
     def close(self) -> None:
         """Let go of it. In a process that was forked meanwhile, its parent's connection stays whole."""
@@ -94,6 +93,9 @@ class Wire:
         for left in reversed(range(max(len(self._connection.alt), 1))):
             try:
                 self._connection.ensure_connection(max_retries=0, timeout=CONNECT_S)
+                if self.is_amqp:
+                    # Its client waits for most answers without an end.
+                    self._connection.connection.sock.settimeout(ANSWER_S)
                 # Some only connect when a channel is opened.
                 self._connection.channel().close()
             except Exception:  # as above
@@ -102,6 +104,15 @@ class Wire:
                 self._connection.maybe_switch_next()
             else:
                 return
+
+    def _count(self, channel: Any, queue: str) -> int:
+        try:
+            # On Redis there is nothing to declare, and to ask whether there is a queue forgets a global_keyprefix.
+            return int(channel.queue_declare(queue=queue, passive=self.is_amqp).message_count)
+        except Exception as error:  # as above
+            if getattr(error, "code", None) in _NOT_FOUND or getattr(error, "reply_code", None) in _NOT_FOUND:
+                return 0
+            raise
 
     def _declare(self, queue: str) -> None:
         # The default exchange leads there by its name; a worker with `-Q` finds it as it would declare it itself.
@@ -220,11 +231,19 @@ def _connection(app: Celery) -> Connection:
         # Confirmed here, for many messages at once.
         made = app.connection_for_write(connect_timeout=CONNECT_S, transport_options={"confirm_publish": False})
         if made.transport.driver_type == "redis":
-            made.transport_options.setdefault("socket_connect_timeout", CONNECT_S)
-            made.transport_options.setdefault("socket_timeout", ANSWER_S)
+            _limit(made.transport_options)
+            if sentinels := made.transport_options.get("sentinel_kwargs"):
+                made.transport_options["sentinel_kwargs"] = sentinels = {**sentinels}
+                _limit(sentinels)
     except Exception as error:  # an unknown transport, or a client that is not installed
         raise EngineError(f"Celery's broker_url cannot be used: {one_line(str(error), _REASON_LIMIT)}") from error
     return made
+
+
+def _limit(options: dict[str, Any]) -> None:
+    """Have a client of Redis wait no longer than we do, whatever suits the application's workers."""
+    for name, limit in (("socket_connect_timeout", CONNECT_S), ("socket_timeout", ANSWER_S)):
+        options[name] = min(options.get(name) or limit, limit)
 
 
 def _is_refusal(error: BaseException | None) -> bool:
