@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -40,6 +41,9 @@ TASK_LIMIT = 10 * 1024 * 1024
 FIRST_S = 0.5
 END_S = 5.0
 
+_Numbered = tuple[int, Origin, Line]
+"""A line with its place among all that were added."""
+
 
 class Writer:
     """Writes the lines of the process that made it, some at a time."""
@@ -47,10 +51,10 @@ class Writer:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self._changed = threading.Condition()
-        self._held: list[tuple[Origin, Line]] = []
-        self._lost = 0
-        self._is_ending = False
-        self._is_hurried = self._is_writing = self._is_failing = False
+        self._held: list[_Numbered] = []
+        self._writing: list[_Numbered] = []
+        self._added = self._lost = self._hurried = 0
+        self._is_ending = self._is_slow = False
         self._thread: threading.Thread | None = None
 
     def add(self, origin: Origin, line: Line) -> None:
@@ -59,21 +63,25 @@ class Writer:
             if len(self._held) >= HELD_LIMIT:
                 self._lost += 1
                 return
-            self._held.append((origin, line))
+            self._added += 1
+            self._held.append((self._added, origin, line))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="jobdeck-lines", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
     def hurry(self) -> None:
-        """Return when everything is written; soon, even if the database does not answer."""
+        """Return when all that was added before is written; soon, even if the database does not answer, and at once from then on
+        until something was written again.
+        """
         with self._changed:
-            if self._is_failing:
-                return
-            self._is_hurried = True
+            last = self._added
+            self._hurried += 1
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._is_failing or not (self._held or self._is_writing), FIRST_S)
-            self._is_hurried = False
+            if not self._changed.wait_for(lambda: self._is_slow or self._oldest() > last, FIRST_S):
+                self._is_slow = True
+                self._changed.notify_all()
+            self._hurried -= 1
 
     def end(self) -> None:
         """Write what is held, as far as that is done in a few seconds."""
@@ -86,10 +94,10 @@ class Writer:
     def _work(self) -> None:
         while not self._is_done():
             with self._changed:
-                self._changed.wait_for(lambda: self._is_ending or self._is_hurried, TOGETHER_S)
+                self._changed.wait_for(lambda: self._is_ending or self._hurried > 0, TOGETHER_S)
             some = self._take()
             try:
-                subtask_logs.append(host.deck().database, some[0][0], [line for _, line in some])
+                subtask_logs.append(host.deck().database, some[0][1], [line for _, _, line in some])
             except StoreError as error:
                 logger.warning("log lines of sub-tasks wait: %s", error)
                 if self._is_ending:
@@ -109,21 +117,25 @@ class Writer:
             self._changed.wait_for(lambda: self._held or self._is_ending)
             return not self._held
 
-    def _done(self, unwritten: list[tuple[Origin, Line]]) -> None:
+    def _done(self, unwritten: list[_Numbered]) -> None:
         with self._changed:
-            self._held = unwritten + self._held
-            self._is_writing, self._is_failing = False, bool(unwritten)
+            self._held = sorted(unwritten + self._held)
+            self._writing, self._is_slow = [], bool(unwritten)
             self._changed.notify_all()
 
-    def _take(self) -> list[tuple[Origin, Line]]:
+    def _oldest(self) -> float:
+        """The number of the first line that is not written yet."""
+        return min((lines[0][0] for lines in (self._held, self._writing) if lines), default=math.inf)
+
+    def _take(self) -> list[_Numbered]:
         """The first lines of one run, as many as are written at once."""
         with self._changed:
-            origin = self._held[0][0]
-            some = [one for one in self._held if one[0] == origin][:AT_ONCE]
-            taken = {id(one) for one in some}
-            self._held = [one for one in self._held if id(one) not in taken]
+            origin = self._held[0][1]
+            some = [one for one in self._held if one[1] == origin][:AT_ONCE]
+            taken = {number for number, _, _ in some}
+            self._held = [one for one in self._held if one[0] not in taken]
             lost, self._lost = self._lost, 0
-            self._is_writing = True
+            self._writing = some
         if lost:
             logger.error("%d log lines of sub-tasks were dropped: more came than could be written", lost)
         return some
