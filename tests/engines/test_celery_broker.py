@@ -113,7 +113,7 @@ def test_a_broker_that_is_away_is_said_to_be_at_once(broker: Broker, engine_of: 
     assert engine.ring(rings(2)) == 2
 
 
-def test_a_broker_that_is_silent_keeps_nobody_waiting(broker: Server, engine_of: Callable[..., CeleryEngine]) -> None:
+def test_a_broker_that_is_silent_keeps_nobody_waiting(broker: Broker, engine_of: Callable[..., CeleryEngine]) -> None:
     patient = {} if isinstance(broker, RabbitMQ) else {"socket_timeout": 600, "socket_connect_timeout": 600}
     engine = engine_of(broker.url, broker_transport_options=patient)
     others = engine_of(broker.url, broker_transport_options=patient)
