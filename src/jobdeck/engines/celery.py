@@ -55,7 +55,7 @@ class Serving:
         is_alone = str(getattr(worker.pool_cls, "__module__", worker.pool_cls)).endswith("solo")
         if is_alone or (is_pool and host.settings().isolation is Isolation.NONE):
             slots = 1
-        self._server = server(NAME, slots, self._main)
+        self._server = server(NAME, slots, self._main, is_over=lambda: bool(self._is_over[0]))
 
     def begin(self) -> None:
         """Be ready, and say so."""

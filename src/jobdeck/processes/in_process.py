@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..config import Settings
 from ..core.log_entry import LEVELS
 from ..core.ring import Ring
+from ..errors import StoreError
 from ..executor.places import shared_process
 from ..services.holder import Claim
 from ..services.office import Office
 from .bench import Bench
 from .introduction import introduce
-from .keeper import Keeper
+from .keeper import OUTAGE_S, Keeper
+from .outage import Outage
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +46,8 @@ class InProcess:
     delivery on; after a fork it is another one.
 
     `cares`: it also looks after dead workers, and after what time makes due for all. `gathers`: a run's end is written with
-    the next claim, or some milliseconds later, so that `serve` may return before.
+    the next claim, or some milliseconds later, so that `serve` may return before. `is_over`: told by whoever ends this process,
+    where `begin_ending` cannot be called.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class InProcess:
         slots: int = 1,
         cares: bool = True,
         gathers: bool = False,
+        is_over: Callable[[], bool] | None = None,
     ) -> None:
         self._office = office
         self._engine = engine
@@ -66,6 +73,9 @@ class InProcess:
         self._pid = os.getpid()
         self._keeper: Keeper | None = None
         self._lock = threading.Lock()
+        self._is_over = is_over or (lambda: False)
+        self._is_ending = False
+        self._trying = threading.Lock()
 
     def prepare(self) -> None:
         """In a process that is going to fork for every run: do once what each process does first, and keep nothing open.
@@ -74,15 +84,17 @@ class InProcess:
         """
         self._here()
         self.end(vanish=True)
+        self._is_ending = False
         self._office.database.close()
 
     def serve(self, ring: Ring) -> bool:
         """Execute the run that a ring is good for: True when it has ended, False when there was none.
 
-        StoreError when the database cannot serve; the run is rung for again later.
+        A database that cannot serve is waited for. StoreError when this process is ending before; the run is rung for again
+        later.
         """
-        keeper = self._here()
-        return self._work(keeper, lambda bench: keeper.win(ring, bench))
+        keeper = self._patiently(self._here)
+        return self._work(keeper, lambda bench: self._patiently(lambda: keeper.win(ring, bench)))
 
     def drain(self, queue: str) -> int:
         """Execute the runs of a queue, one after another, until none is in line; how many."""
@@ -93,6 +105,7 @@ class InProcess:
 
     def begin_ending(self) -> None:
         """Take no more, and ask what runs to end; may be called from a signal's handler."""
+        self._is_ending = True
         keeper = self._keeper
         if keeper is not None and keeper.pid == os.getpid():
             # In a thread of its own: the one that was interrupted may hold what this has to wait for.
@@ -103,10 +116,33 @@ class InProcess:
 
         `vanish`: leave no trace among workers, as a process does that was there for one run.
         """
+        self._is_ending = True
         keeper = self._keeper
-        if keeper is not None and keeper.pid == os.getpid():
-            keeper.end(vanish=vanish)
+        if keeper is not None and keeper.pid == os.getpid() and keeper.end(vanish=vanish):
             self._keeper = None
+
+    def _patiently(self, use: Callable[[], T]) -> T:
+        """What a use of the database gives as soon as that serves. A message is gone that is not used, and its run would wait."""
+        outage = Outage()
+        while True:
+            try:
+                # Those that wait try one after another: the keeper's own writing must not queue behind all of them.
+                with self._trying if outage.is_on else nullcontext():
+                    if outage.is_on and self._has_to_end:
+                        raise StoreError("The database does not serve again before this process ends.")
+                    found = use()
+            except StoreError as error:
+                if self._has_to_end:
+                    raise
+                outage.note(f"{error} A delivery waits for it.", time.monotonic())
+                time.sleep(OUTAGE_S)
+            else:
+                outage.end(time.monotonic())
+                return found
+
+    @property
+    def _has_to_end(self) -> bool:
+        return self._is_ending or self._is_over()
 
     def _work(self, keeper: Keeper, win: Callable[[Bench], Claim | None]) -> bool:
         try:

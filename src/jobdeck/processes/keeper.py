@@ -29,13 +29,15 @@ from ..services.holder import Claim, Holder
 from ..services.rings import Rings
 from ..services.workers import Presence
 from ..store.database import Database
-from ..store.doorbell import Bell, Doorbell, doorbell
+from ..store.doorbell import Bell
 from .bench import Bench
 from .care import Care
 from .hearing import notes_in
 from .ladder import Cause
 from .ledger import FLUSH_AFTER_S, Ledger
+from .outage import Outage
 from .salvage import salvage, unknown_to
+from .stop_ear import StopEar
 from .tokens import LOOK_AGAIN_S, LOOKS, Key
 
 logger = logging.getLogger(__name__)
@@ -44,7 +46,6 @@ TICK_S = 0.1
 ACTIVE_S = 1.0
 TELL_BEGUN_AFTER_S = 0.1
 LISTEN_AFTER_S = 0.5
-LISTEN_FOR_S = 5.0
 STOPS_EVERY_S = 0.05
 OUTAGE_S = 0.5
 
@@ -85,24 +86,26 @@ class Keeper:
         self._held: dict[Key, tuple[Claim, Bench]] = {}
         self._said = threading.Condition()
         self._writing = threading.Lock()
-        self._unsure = self._is_out = False
-        self._is_ending = self._has_ended = False
+        self._outage = Outage()
+        self._unsure = self._is_ending = self._has_ended = False
         self._stale_writes = 0
         self._beat_s = settings.lease_s / 3
         self._silence_s = math.inf if database.is_sqlite else silence_s(settings.lease_s)
         self._heard_from = time.monotonic()
         self._beat_at = self._heard_from + self._beat_s
         self._active_until = 0.0
-        self._listen_until = 0.0
-        self._has_rung = False
-        self._doorbell: Doorbell | None = None
+        self._ear = StopEar(database, info.id)
         self._is_asleep = self._is_dozing = False
         self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._keep, name="jobdeck-keeper", daemon=True)
 
     def begin(self) -> None:
-        """Register, and keep from now on. StoreError when the database cannot serve."""
-        self._presence.begin(_now_us())
+        """Register, and keep from now on. StoreError when the database cannot serve: make another one then."""
+        try:
+            self._presence.begin(_now_us())
+        except StoreError:
+            self.abandon()
+            raise
         self._thread.start()
 
     def win(self, ring: Ring, bench: Bench) -> Claim | None:
@@ -175,19 +178,25 @@ class Keeper:
             for claim, bench in list(self._held.values()):
                 bench.ask(Cause.SHUTDOWN, claim)
 
-    def end(self, *, vanish: bool = False) -> None:
-        """Take no more; ask what runs to end, and wait as long as the grace period for it at most.
+    def end(self, *, vanish: bool = False) -> bool:
+        """Take no more; ask what runs to end, and wait as long as the grace period for it at most; for what has ended and cannot be
+        written, until others may take it for lost. What does not end goes on, and lives as long as this process does.
 
-        What does not end goes on, and lives as long as this process does. `vanish`: leave no row of this worker.
+        `vanish`: leave no row of this worker. False: something is left, and this may be called again.
         """
+        until = self._heard_from + min(self._silence_s, self._settings.lease_s)
         self.begin_ending()
         with self._said:
             if not self._said.wait_for(lambda: not self._held, self._settings.stop_grace_s):
-                logger.warning("%d runs do not look whether they should end, and go on", len(self._held))
-                return
+                self._said.wait_for(lambda: not self._unwritten(), max(0.0, until - time.monotonic()))
+            if left := len(self._held):
+                lost = self._unwritten()
+                told = "%d runs do not look whether they should end, and go on; what %d came to could not be written"
+                logger.warning(told, left - lost, lost)
+                return False
         self._has_ended = True
         self._rouse()
-        self._thread.join(self._settings.stop_grace_s)
+        self._thread.join(self._settings.stop_grace_s + 2 * OUTAGE_S)
         if self._ledger.report:
             with self._writing:
                 self._exchange()
@@ -197,13 +206,18 @@ class Keeper:
             self._presence.end(_now_us())
         if self._own is not None:
             self._own.close()
+        return True
 
     def abandon(self) -> None:
-        """Let go, in a process that was forked from the one that this is the keeper of."""
+        """Let go, in a process that was forked from the one that this is the keeper of; or before it has begun."""
         for fd in (self._woken, self._wake):
             os.close(fd)
         if self._own is not None:
             self._own.forget()
+
+    def _unwritten(self) -> int:
+        """How many runs are held that nobody executes: what they came to is not written yet."""
+        return sum(not bench.is_at(claim) for claim, bench in self._held.values())
 
     # Writing; whoever calls these has `_writing`
 
@@ -263,10 +277,12 @@ class Keeper:
             logger.warning("%d runs were held no more when something was to be written about them", len(done.stale))
 
     def _leave(self, lost: set[Key]) -> None:
-        """Have runs end that are not this process's any more; what they come to counts for nothing."""
+        """Have runs end that are not this process's any more, or may not be. Nobody wants them to stop: should what they come to
+        still count, it does as when a shutdown left them.
+        """
         for claim, bench in list(self._held.values()):
             if (claim.id, claim.fence) in lost:
-                bench.ask(Cause.STOP, claim)
+                bench.ask(Cause.SHUTDOWN, claim)
 
     def _prepare(self, claim: Claim) -> None:
         """What its arguments are to be made of. StoreError: the run goes back."""
@@ -288,19 +304,16 @@ class Keeper:
             try:
                 self._look(now)
             except StoreError as error:
-                self._note_outage(error)
+                self._care.start_over()
+                # The next look writes, so that one which needs nothing does not count as an end of the outage.
+                self._beat_at = now
+                self._outage.note(f"{error} What runs goes on, and what it says is written later.", now)
                 time.sleep(OUTAGE_S)
             except Exception:  # nobody would beat for what runs
                 logger.exception("something that was to be done for runs could not be done")
             else:
-                self._is_out = False
-        self._hang_up()
-
-    def _note_outage(self, error: StoreError) -> None:
-        self._care.start_over()
-        if not self._is_out:
-            self._is_out = True
-            logger.error("%s What runs goes on, and what it says is written later.", error)
+                self._outage.end(now)
+        self._ear.close()
 
     def _wait(self) -> None:
         now = time.monotonic()
@@ -310,7 +323,7 @@ class Keeper:
             self._active_until = now + ACTIVE_S
         self._is_asleep = now >= self._active_until
         ears = [self._woken]
-        if self._doorbell is not None and (fd := self._doorbell.fileno()) is not None:
+        if (fd := self._ear.fileno()) is not None:
             ears.append(fd)
         # Said before as well, as an end that is gathered meanwhile would wait for too long.
         self._is_dozing = True
@@ -323,11 +336,10 @@ class Keeper:
         if self._woken in heard:
             os.read(self._woken, 512)
             heard.remove(self._woken)
-        if heard and self._doorbell is not None:
+        if heard:
             # It rings for everything that is queued, too.
             time.sleep(STOPS_EVERY_S)
-            self._doorbell.drain()
-            self._has_rung = True
+            self._ear.heard()
 
     def _rouse(self) -> None:
         self._is_asleep = self._is_dozing = False
@@ -346,7 +358,7 @@ class Keeper:
                 self._ledger.report.alive = [claim for claim, _ in self._held.values()]
             self._presence.renew(_now_us(), self._stale_writes)
             self._beat_at = now + self._beat_s
-            self._has_rung = True
+            self._ear.has_rung = True
             if not self._held:
                 self._heard_from = now
         if self._unsure or self._ledger.is_due(now, idle=False):
@@ -375,24 +387,12 @@ class Keeper:
     def _heed_stops(self, now: float) -> None:
         """Learn of stop requests for runs that take long; short ones are over before anybody asks."""
         held = [(claim, bench) for claim, bench in list(self._held.values()) if bench.is_at(claim)]
-        if any(now - bench.began > LISTEN_AFTER_S for _, bench in held):
-            self._listen_until = now + LISTEN_FOR_S
-        elif now > self._listen_until:
-            self._hang_up()
-        if self._doorbell is None and now < self._listen_until:
-            self._doorbell = doorbell(self._database, self._info.id)
-            self._has_rung = True
-        if self._doorbell is not None and (self._doorbell.mend() or self._has_rung):
-            self._has_rung = False
+        has_long = any(now - bench.began > LISTEN_AFTER_S for _, bench in held)
+        if self._ear.is_due(now, has_long=has_long):
             requested = self._claims.stops_requested()
             for claim, bench in held:
                 if requested.get(claim.id) == claim.fence:
                     bench.ask(Cause.STOP, claim)
-
-    def _hang_up(self) -> None:
-        if self._doorbell is not None:
-            self._doorbell.close()
-            self._doorbell = None
 
 
 def _now_us() -> int:
