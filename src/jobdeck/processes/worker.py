@@ -206,6 +206,8 @@ class Worker:
             self._care.start_over()
             self._outage.note(f"{error} The worker goes on trying; nothing is lost meanwhile.", now)
             self._retry_at = now + OUTAGE_S
+            # The next turn writes, so that one which needs nothing does not count as an end of the outage.
+            self._beat_at = now
         else:
             self._outage.end(now)
         if self._deadline.has_struck:
