@@ -366,7 +366,7 @@ def test_ends_that_are_gathered_are_written_soon_and_in_the_end(
 
 
 FORKING = """
-import json, os, sys
+import json, os, sys, traceback
 from jobdeck import Deck
 from jobdeck.core.ring import Ring
 from jobdeck.processes.in_process import InProcess
@@ -387,8 +387,10 @@ if pid == 0:
         deck.after_fork()
         print(json.dumps(serve()), flush=True)
         server.end()
-    finally:
-        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 assert os.waitpid(pid, 0)[1] == 0
 print(json.dumps(serve()), flush=True)
 print(json.dumps([worker.pid for worker in deck.workers.list()]), flush=True)

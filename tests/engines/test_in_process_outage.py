@@ -15,9 +15,10 @@ import pytest
 
 from jobdeck import Deck, RetryPolicy, Run, current_run, job_type
 from jobdeck.core.ring import Ring
-from jobdeck.drill.servers import PostgreSQL
 from jobdeck.errors import StoreError
 from jobdeck.processes.in_process import InProcess
+
+from ..servers import PostgreSQL
 
 WAITS = "A delivery waits for it."
 
@@ -78,15 +79,9 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def server(installed: Callable[..., Any]) -> Iterator[PostgreSQL]:
-    made: PostgreSQL = installed(PostgreSQL)
-    try:
-        made.make()
-        made.start()
-        made.wait()
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from ..store.database import Database
 from ..store.doorbell import Bell
 from .bench import Bench
 from .care import Care
+from .forks import rest_at_forks
 from .hearing import notes_in
 from .ladder import Cause
 from .ledger import FLUSH_AFTER_S, Ledger
@@ -42,10 +43,8 @@ from .tokens import LOOK_AGAIN_S, LOOKS, Key
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 0.1
-ACTIVE_S = 1.0
-TELL_BEGUN_AFTER_S = 0.1
-LISTEN_AFTER_S = 0.5
+TICK_S, ACTIVE_S = 0.1, 1.0
+TELL_BEGUN_AFTER_S, LISTEN_AFTER_S = 0.1, 0.5
 STOPS_EVERY_S = 0.05
 OUTAGE_S = 0.5
 
@@ -85,7 +84,8 @@ class Keeper:
         self._notes = notes_in(self._ledger)
         self._held: dict[Key, tuple[Claim, Bench]] = {}
         self._said = threading.Condition()
-        self._writing = threading.Lock()
+        self._looking, self._writing = threading.Lock(), threading.Lock()
+        rest_at_forks(self._looking, self._writing)
         self._outage = Outage()
         self._unsure = self._is_ending = self._has_ended = False
         self._stale_writes = 0
@@ -200,10 +200,7 @@ class Keeper:
         if self._ledger.report:
             with self._writing:
                 self._exchange()
-        if vanish:
-            self._presence.vanish()
-        else:
-            self._presence.end(_now_us())
+        self._presence.vanish() if vanish else self._presence.end(_now_us())
         if self._own is not None:
             self._own.close()
         return True
@@ -277,9 +274,7 @@ class Keeper:
             logger.warning("%d runs were held no more when something was to be written about them", len(done.stale))
 
     def _leave(self, lost: set[Key]) -> None:
-        """Have runs end that are not this process's any more, or may not be. Nobody wants them to stop: should what they come to
-        still count, it does as when a shutdown left them.
-        """
+        """Have runs end that may not be this process's any more; if what they come to still counts, then as if a shutdown left them."""
         for claim, bench in list(self._held.values()):
             if (claim.id, claim.fence) in lost:
                 bench.ask(Cause.SHUTDOWN, claim)
@@ -300,20 +295,24 @@ class Keeper:
     def _keep(self) -> None:
         while not self._has_ended:
             self._wait()
-            now = time.monotonic()
-            try:
-                self._look(now)
-            except StoreError as error:
-                self._care.start_over()
-                # The next look writes, so that one which needs nothing does not count as an end of the outage.
-                self._beat_at = now
-                self._outage.note(f"{error} What runs goes on, and what it says is written later.", now)
+            with self._looking:
+                self._look_or_tell(time.monotonic())
+            if self._outage.is_on:
                 time.sleep(OUTAGE_S)
-            except Exception:  # nobody would beat for what runs
-                logger.exception("something that was to be done for runs could not be done")
-            else:
-                self._outage.end(now)
         self._ear.close()
+
+    def _look_or_tell(self, now: float) -> None:
+        try:
+            self._look(now)
+        except StoreError as error:
+            self._care.start_over()
+            # The next look writes, so that one which needs nothing does not count as an end of the outage.
+            self._beat_at = now
+            self._outage.note(f"{error} What runs goes on, and what it says is written later.", now)
+        except Exception:  # nobody would beat for what runs
+            logger.exception("something that was to be done for runs could not be done")
+        else:
+            self._outage.end(now)
 
     def _wait(self) -> None:
         now = time.monotonic()
