@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import socket
 import sqlite3
@@ -24,8 +25,11 @@ from jobdeck.processes.introduction import introduce
 from jobdeck.processes.rescuer import Rescuer
 from jobdeck.services.workers import Presence
 
+from ..servers import REQUIRED
+
 Place = Any
-APART = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc")
+ALLOWED = () if os.getuid() == 0 else ("--user", "--map-root-user")
+APART = ("unshare", *ALLOWED, "--pid", "--fork", "--kill-child", "--mount-proc")
 """Runs a command in a PID namespace of its own, as a container does, under the same host name."""
 LOCK_AND_STOP = """
 import os, signal, sqlite3, sys
@@ -40,7 +44,8 @@ os.kill(os.getpid(), signal.SIGSTOP)
 @pytest.fixture(scope="module")
 def apart() -> tuple[str, ...]:
     if subprocess.run([*APART, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("no PID namespaces may be made here")
+        give_up = pytest.fail if REQUIRED else pytest.skip
+        give_up("no PID namespaces may be made here")
     return APART
 
 
