@@ -149,8 +149,7 @@ class _Preparation:
                 command(reference, "prepare", "--fd", str(theirs)),
                 stdin=subprocess.PIPE,
                 pass_fds=[theirs],
-                # Safe here, because this process has one thread.
-                preexec_fn=begin,  # noqa: PLW1509
+                preexec_fn=begin,  # noqa: PLW1509  # safe, because this process has one thread
             )
         os.close(theirs)
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def server(engine: str, slots: int, watched: int, is_over: Callable[[], bool] | None = None) -> Beside | InProcess:
     """Serves the deliveries of `engine` to process `watched`, which takes `slots` at once. Both kinds have `serve` and `end`.
 
-    `is_over`: whether process `watched` takes no more, which one of its own processes may not know else. ConfigurationError says why there is no deck here.
+    `is_over`: whether process `watched` takes no more, which one of its own processes may not know else. ConfigurationError
+    says why there is no deck here.
     """
     if host.settings().isolation is Isolation.PROCESS:
         return Beside(engine, slots=slots, watched=watched)

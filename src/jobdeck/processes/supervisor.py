@@ -135,8 +135,7 @@ class _Ward:
             pass_fds=self._part.inherits,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            # Safe here, because this process has one thread.
-            preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
+            preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509  # safe, because this process has one thread
         )
 
     def ended(self) -> int | None:
